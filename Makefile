@@ -1,0 +1,100 @@
+# Needs make and Python 3.11 or later with its venv module; everything else is installed into .venv from requirements.lock.
+# Another Python: make PYTHON=/path/to/python3.12 …
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+TESTS ?= tests
+
+.PHONY: help
+help:  ## Show what make can do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+
+.PHONY: run
+run: $(READY)  ## Start everything on this machine, play the demo day, run until Ctrl-C
+	@$(BIN)/switchboard up
+
+.PHONY: test
+test: $(READY)  ## Run the tests; TESTS=tests/inbox narrows them
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not faults" $(TESTS)
+
+.PHONY: check
+check: lint types imports drift architecture  ## Run all that CI runs beside the tests
+
+.PHONY: lint
+lint: $(READY)  ## Check format and style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+.PHONY: types
+types: $(READY)  ## Check types
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: $(READY)  ## Check who may import whom
+	$(BIN)/lint-imports
+
+.PHONY: drift
+drift: $(READY)  ## Check that the printed contract is the one the code has
+	$(BIN)/python -m server.schema.export --check
+
+.PHONY: architecture
+architecture: $(READY)  ## Run the tests of the house rules
+	$(BIN)/python -m pytest -n 0 tests/architecture
+
+.PHONY: contract
+contract: $(READY)  ## Print the GraphQL schema into frontend-contract/
+	$(BIN)/switchboard schema print
+
+.PHONY: migrate
+migrate: $(READY)  ## Bring the database to the newest migration
+	$(BIN)/switchboard migrate
+
+.PHONY: migration
+migration: $(READY)  ## Draft a migration from the models: make migration name="add labels to contacts"
+	@test -n "$(name)" || { echo 'Say what it does: make migration name="add labels to contacts"' >&2; exit 2; }
+	$(BIN)/switchboard migration "$(name)"
+
+.PHONY: bench
+bench: $(READY)  ## Print the benchmarks' ratios
+	$(BIN)/python -m bench
+
+.PHONY: faults
+faults: $(READY)  ## Run the long tests that kill processes
+	$(BIN)/python -m pytest -n 0 -m faults tests/faults
+
+.PHONY: lock
+lock:  ## Resolve requirements.lock anew (needs uv)
+	printf 'setuptools>=77\n' | uv pip compile --quiet --universal --python-version 3.11 --all-extras \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml - -o requirements.lock
+
+.PHONY: clean
+clean:  ## Remove .venv, caches and everything local under var/, the database included
+	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A Python counts only if it runs (shims may not), is new enough, and can make a venv that has pip.
+$(READY): requirements.lock
+	@if ! $(BIN)/python -c '' 2>/dev/null; then \
+		for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+			if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+				echo "making $(VENV) with $$($$python --version)"; \
+				exec $$python -m venv --clear $(VENV); \
+			fi; \
+			$(if $(PYTHON),break;) \
+		done; \
+		echo 'No Python 3.11 or later here that can make a virtual environment.' >&2; \
+		echo 'On Debian and Ubuntu: apt install python3 python3-venv (ensurepip is in the second).' >&2; \
+		echo 'Or name one: make PYTHON=/path/to/python3.12' >&2; \
+		exit 1; \
+	fi
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --default-pip >/dev/null
+	@echo 'installing requirements.lock'
+	@$(PIP) install --no-compile --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --no-index -e .
+	@touch $@

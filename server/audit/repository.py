@@ -1,0 +1,58 @@
+"""SQL of the audit trail."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.audit.models import AuditEventRow, AuditHeadRow
+
+GENESIS = bytes(32)
+
+
+async def lock_head(session: AsyncSession, organization_id: UUID) -> tuple[int, bytes]:
+    """Return the end of the chain and lock it until the transaction ends."""
+    await session.execute(
+        upsert(AuditHeadRow)
+        .values(organization_id=organization_id, seq=0, hash=GENESIS)
+        .on_conflict_do_nothing(index_elements=["organization_id"])
+    )
+    row = (
+        await session.execute(
+            select(AuditHeadRow.seq, AuditHeadRow.hash)
+            .where(AuditHeadRow.organization_id == organization_id)
+            .with_for_update()
+        )
+    ).one()
+    return row.seq, bytes(row.hash)
+
+
+async def append(session: AsyncSession, values: dict[str, Any]) -> None:
+    """Insert the event and move the end of the chain to it."""
+    await session.execute(insert(AuditEventRow).values(**values))
+    await session.execute(
+        update(AuditHeadRow)
+        .where(AuditHeadRow.organization_id == values["organization_id"])
+        .values(seq=values["seq"], hash=values["hash"])
+    )
+
+
+async def chain(session: AsyncSession, organization_id: UUID, after_seq: int, limit: int) -> list[AuditEventRow]:
+    """Return events in chain order, after a sequence number."""
+    rows = await session.scalars(
+        select(AuditEventRow)
+        .where(AuditEventRow.organization_id == organization_id, AuditEventRow.seq > after_seq)
+        .order_by(AuditEventRow.seq)
+        .limit(limit)
+    )
+    return list(rows)
+
+
+def moment(value: datetime) -> str:
+    """Write a time in the one form that is hashed."""
+    return value.isoformat(timespec="microseconds")

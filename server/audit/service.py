@@ -1,0 +1,78 @@
+"""Recording: one call beside the change, in the transaction of the change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from uuid import UUID
+
+from server.audit import repository
+from server.audit.actions import Action
+from server.audit.models import AuditEventRow
+from server.audit.rules import first_broken, link
+from server.kit.ids import new_id
+from server.tenants.uow import UnitOfWork
+
+_CHAIN_PAGE = 1_000
+
+
+async def record(
+    uow: UnitOfWork, action: Action, subject_id: UUID, details: Mapping[str, object] | None = None
+) -> None:
+    """Append one act to the organization's chain. `details` are JSON values and hold no secret and no message text.
+
+    Locks the end of the chain, so call it late in a unit of work.
+    """
+    actor = uow.scope.actor
+    seq, previous = await repository.lock_head(uow.session, uow.scope.organization_id)
+    occurred_at = await uow.now()
+    content: dict[str, object] = {
+        "seq": seq + 1,
+        "occurred_at": repository.moment(occurred_at),
+        "actor_kind": actor.kind.value,
+        "actor_id": str(actor.id),
+        "actor_name": actor.name,
+        "action": action.value,
+        "subject_id": str(subject_id),
+        "details": dict(details or {}),
+    }
+    await repository.append(
+        uow.session,
+        content
+        | {
+            "organization_id": uow.scope.organization_id,
+            "id": new_id(),
+            "occurred_at": occurred_at,
+            "actor_id": actor.id,
+            "subject_id": subject_id,
+            "previous_hash": previous,
+            "hash": link(previous, content),
+        },
+    )
+
+
+async def verify(uow: UnitOfWork) -> int | None:
+    """Check the whole chain of the organization; return the number of the first broken event, or None."""
+    previous, after = repository.GENESIS, 0
+    while events := await repository.chain(uow.session, uow.scope.organization_id, after, _CHAIN_PAGE):
+        links = [(_content(event), bytes(event.previous_hash), bytes(event.hash)) for event in events]
+        broken = first_broken(links, previous)
+        if broken is not None:
+            return events[broken].seq
+        if [event.seq for event in events] != list(range(after + 1, after + 1 + len(events))):
+            return after + 1
+        previous, after = bytes(events[-1].hash), events[-1].seq
+    return None
+
+
+def _content(event: AuditEventRow) -> dict[str, object]:
+    return {
+        "seq": event.seq,
+        "occurred_at": repository.moment(event.occurred_at.astimezone(UTC)),
+        "actor_kind": event.actor_kind,
+        "actor_id": str(event.actor_id),
+        "actor_name": event.actor_name,
+        "action": event.action,
+        "subject_id": str(event.subject_id),
+        "details": event.details,
+    }

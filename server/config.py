@@ -1,0 +1,110 @@
+"""Settings, read once from the environment: one frozen class per concern."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cached_property, lru_cache
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    """Where this process runs. Development and test show introspection and GraphiQL; production shows neither."""
+
+    DEVELOPMENT = "development"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+
+class DatabaseSettings(_Settings):
+    """Addresses of the ledger, one per role.
+
+    `app` may read and write rows of one organization at a time; `system` sees only what crosses organizations (jobs,
+    page routes, unread events); `owner` owns the tables and is used by migrations alone.
+    """
+
+    app: SecretStr = Field(alias="DATABASE_URL")
+    system: SecretStr = Field(alias="SYSTEM_DATABASE_URL")
+    owner: SecretStr | None = Field(default=None, alias="OWNER_DATABASE_URL")
+    pool_size: int = Field(default=10, alias="DATABASE_POOL_SIZE", ge=1, le=200)
+    statement_timeout_ms: int = Field(default=15_000, alias="DATABASE_STATEMENT_TIMEOUT_MS", ge=100)
+
+
+class BrokerSettings(_Settings):
+    """The doorbell. Empty means: the same PostgreSQL, reached with the system role."""
+
+    url: SecretStr | None = Field(default=None, alias="BROKER_URL")
+
+
+class SecuritySettings(_Settings):
+    """Keys: `keys` is the ring `name:base64(32 bytes)[,…]`, the first seals and all open; `pepper` keys token hashes."""
+
+    keys: SecretStr = Field(alias="SWITCHBOARD_KEYS")
+    pepper: SecretStr = Field(alias="SWITCHBOARD_PEPPER", min_length=32)
+
+
+class WebSettings(_Settings):
+    """How the API is reached and what it refuses."""
+
+    environment: Environment = Field(default=Environment.PRODUCTION, alias="SWITCHBOARD_ENV")
+    public_url: str = Field(default="http://127.0.0.1:8000", alias="SWITCHBOARD_PUBLIC_URL")
+    allowed_origins: str = Field(default="", alias="SWITCHBOARD_ALLOWED_ORIGINS")
+    max_graphql_bytes: int = Field(default=1_000_000, alias="SWITCHBOARD_MAX_GRAPHQL_BYTES", ge=1_000)
+    max_webhook_bytes: int = Field(default=3_000_000, alias="SWITCHBOARD_MAX_WEBHOOK_BYTES", ge=1_000)
+    receive_timeout_s: float = Field(default=15.0, alias="SWITCHBOARD_RECEIVE_TIMEOUT_S", gt=0)
+
+    @property
+    def is_open_for_development(self) -> bool:
+        """Say whether introspection and GraphiQL are served."""
+        return self.environment is not Environment.PRODUCTION
+
+    @cached_property
+    def origins(self) -> tuple[str, ...]:
+        """Return the origins allowed to open browser connections."""
+        return tuple(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
+
+
+class MessengerSettings(_Settings):
+    """Our app at Meta. The addresses point at the stand-in in development and in tests."""
+
+    app_id: str = Field(default="", alias="MESSENGER_APP_ID")
+    app_secret: SecretStr = Field(default=SecretStr(""), alias="MESSENGER_APP_SECRET")
+    verify_token: SecretStr = Field(default=SecretStr(""), alias="MESSENGER_VERIFY_TOKEN")
+    graph_url: str = Field(default="https://graph.facebook.com", alias="MESSENGER_GRAPH_URL")
+    dialog_url: str = Field(default="https://www.facebook.com", alias="MESSENGER_DIALOG_URL")
+    graph_version: str = Field(default="v25.0", alias="MESSENGER_GRAPH_VERSION")
+
+
+class SendSettings(_Settings):
+    """The clockwork of sends and jobs, in seconds; `deadline` bounds one call and stays below half the lease."""
+
+    batch: int = Field(default=40, alias="SEND_BATCH", ge=1, le=500)
+    deadline_s: float = Field(default=10.0, alias="SEND_DEADLINE_S", gt=0)
+    lease_s: float = Field(default=30.0, alias="SEND_LEASE_S", gt=0)
+    grace_s: float = Field(default=20.0, alias="SEND_GRACE_S", gt=0)
+    sweep_s: float = Field(default=2.0, alias="SWEEP_S", gt=0)
+    rering_s: float = Field(default=10.0, alias="RERING_S", gt=0)
+    cost_import_s: float = Field(default=60.0, alias="COST_IMPORT_S", gt=0)
+
+
+class Settings:
+    """All concerns of one process."""
+
+    def __init__(self) -> None:
+        self.database = DatabaseSettings()
+        self.broker = BrokerSettings()
+        self.security = SecuritySettings()
+        self.web = WebSettings()
+        self.messenger = MessengerSettings()
+        self.sends = SendSettings()
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Read the environment once per process; raise pydantic's ValidationError that names what is missing."""
+    return Settings()

@@ -1,0 +1,193 @@
+"""The database: metadata, the two engines, and sessions that carry their row-level-security context.
+
+A session without a context sees no rows. The context is set with `set_config(…, true)` when a transaction begins, so it
+ends with the transaction and cannot leak through a pool, not even a transaction-mode pooler (reliability.md finding 11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from psycopg import errors as pg
+from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Uuid, event, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from server.config import DatabaseSettings
+from server.kit.crypto import KeyRing
+from server.kit.errors import Unavailable
+
+
+class Wall(StrEnum):
+    """Which second predicate, besides `organization_id`, row-level security puts before a table."""
+
+    ORGANIZATION = "organization"
+    """Every scope of the organization sees the row."""
+    UNIT = "unit"
+    """Only scopes that reach `unit_id`; a row without a unit only scopes that reach every unit."""
+    LINEAGE = "lineage"
+    """Scopes that reach `unit_id` read and write; scopes below it (an HQ row, seen from a location) read only."""
+    SYSTEM = "system"
+    """Nobody but the system role: rows that have no organization yet."""
+
+
+def walled(wall: Wall, *, system: str = "") -> dict[str, object]:
+    """Declare a table's row-level security (`info=`). `system` lists the rights of the system role, e.g. "SELECT"."""
+    return {"wall": wall, "system": system}
+
+
+class Base(DeclarativeBase):
+    """The one metadata. Constraint names are fixed, so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+            "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own class attribute
+        datetime: DateTime(timezone=True),
+        UUID: Uuid(),
+        dict[str, object]: JSONB(),
+        dict[str, Any]: JSONB(),
+        list[str]: JSONB(),
+        StrEnum: Enum(
+            native_enum=False, length=40, create_constraint=False, values_callable=lambda e: [m.value for m in e]
+        ),
+    }
+
+
+class TenantRow:
+    """Columns that every tenant table starts with; the primary key starts with the organization."""
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-20)
+    id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-19)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), sort_order=90)
+
+
+BigInt = BigInteger
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What one transaction may see, as PostgreSQL's row-level security reads it."""
+
+    organization_id: UUID
+    all_units: bool
+    unit_ids: frozenset[UUID]
+    lineage_ids: frozenset[UUID]
+    read_only: bool
+
+    def settings(self) -> Mapping[str, str]:
+        """Return the session settings, local to the transaction."""
+        return {
+            "app.organization": str(self.organization_id),
+            "app.all_units": "on" if self.all_units else "off",
+            "app.units": _array(self.unit_ids),
+            "app.lineage": _array(self.lineage_ids),
+            "transaction_read_only": "on" if self.read_only else "off",
+        }
+
+
+def _array(ids: frozenset[UUID]) -> str:
+    return "{" + ",".join(str(one) for one in ids) + "}"
+
+
+_SET_CONTEXT = text(
+    "SELECT set_config('app.organization', :organization, true), set_config('app.all_units', :all_units, true),"
+    " set_config('app.units', :units, true), set_config('app.lineage', :lineage, true),"
+    " set_config('transaction_read_only', :read_only, true)"
+)
+
+
+@event.listens_for(Session, "after_begin")
+def _set_context(session: Session, _transaction: object, connection: Any) -> None:
+    context = session.info.get("context")
+    if isinstance(context, Context):
+        settings = context.settings()
+        connection.execute(
+            _SET_CONTEXT,
+            {
+                "organization": settings["app.organization"],
+                "all_units": settings["app.all_units"],
+                "units": settings["app.units"],
+                "lineage": settings["app.lineage"],
+                "read_only": settings["transaction_read_only"],
+            },
+        )
+
+
+def _engine(url: str, settings: DatabaseSettings, size: int) -> AsyncEngine:
+    timeouts = (
+        f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout=10000"
+        " -c idle_in_transaction_session_timeout=30000"
+    )
+    return create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={"options": timeouts, "connect_timeout": 5, "application_name": "switchboard"},
+    )
+
+
+class Database:
+    """The engines of one process (`app` for scoped work, `system` for what crosses organizations) and its key ring."""
+
+    def __init__(self, settings: DatabaseSettings, keys: KeyRing) -> None:
+        self.keys = keys
+        self.app_engine = _engine(settings.app.get_secret_value(), settings, settings.pool_size)
+        self.system_engine = _engine(settings.system.get_secret_value(), settings, max(2, settings.pool_size // 3))
+        self._app = async_sessionmaker(self.app_engine, expire_on_commit=False)
+        self._system = async_sessionmaker(self.system_engine, expire_on_commit=False)
+        self.system_dsn = settings.system.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1)
+
+    @asynccontextmanager
+    async def scoped(self, context: Context) -> AsyncIterator[AsyncSession]:
+        """Open a transaction that sees only `context`; commit at the end, roll back on an error."""
+        async with self._translated(), self._app(info={"context": context}) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def unscoped_system(self) -> AsyncIterator[AsyncSession]:
+        """Open a transaction of the system role, which has rights on a short list of tables only."""
+        async with self._translated(), self._system() as session, session.begin():
+            yield session
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self.app_engine.dispose()
+        await self.system_engine.dispose()
+
+    @staticmethod
+    @asynccontextmanager
+    async def _translated() -> AsyncIterator[None]:
+        try:
+            yield
+        except PoolTimeout as error:
+            raise Unavailable from error
+        except (OperationalError, InterfaceError) as error:
+            if is_outage(error):
+                raise Unavailable from error
+            raise
+
+
+def is_outage(error: DBAPIError) -> bool:
+    """Tell a database that is away, starting or stopping from a statement that was refused."""
+    cause = error.orig
+    if error.connection_invalidated or isinstance(cause, (pg.AdminShutdown, pg.CannotConnectNow, pg.CrashShutdown)):
+        return True
+    return isinstance(cause, (pg.OperationalError, pg.InterfaceError)) and getattr(cause, "sqlstate", None) is None

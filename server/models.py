@@ -1,0 +1,21 @@
+"""Every slice's tables, imported once, so that Alembic and the catalogue test see one metadata."""
+
+from server.approvals import models as approvals
+from server.audit import models as audit
+from server.auth import models as auth
+from server.campaigns import models as campaigns
+from server.channels import models as channels
+from server.consent import models as consent
+from server.contacts import models as contacts
+from server.inbox import models as inbox
+from server.kit import jobs
+from server.kit.db import Base
+from server.metering import models as metering
+from server.sends import models as sends
+from server.templates import models as templates
+from server.tenants import models as tenants
+
+SLICES = (tenants, auth, audit, channels, contacts, consent, metering, sends, approvals, templates, inbox, campaigns)
+metadata = Base.metadata
+
+__all__ = ["SLICES", "jobs", "metadata"]

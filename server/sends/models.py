@@ -1,0 +1,183 @@
+"""Tables of sends: every outgoing message, its attempts, the batch that must allow it, and receipts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, PrimaryKeyConstraint, Text, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from server.kit.db import Base, TenantRow, Wall, walled
+
+
+class Purpose(StrEnum):
+    """Why a message is sent; set before the send and never changed (S0-01)."""
+
+    CONVERSATIONAL = "CONVERSATIONAL"
+    MARKETING = "MARKETING"
+
+
+class SendState(StrEnum):
+    """Where a send stands on our side. What the platform reports later is `Delivery`."""
+
+    QUEUED = "QUEUED"
+    CLAIMED = "CLAIMED"
+    SENT = "SENT"
+    NOT_SENT = "NOT_SENT"
+    SKIPPED = "SKIPPED"
+    CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
+    NEEDS_HUMAN = "NEEDS_HUMAN"
+
+
+class Delivery(StrEnum):
+    """What the platform said afterwards. Moves forward only: NONE, ACCEPTED, DELIVERED, READ; FAILED ends it."""
+
+    NONE = "NONE"
+    ACCEPTED = "ACCEPTED"
+    DELIVERED = "DELIVERED"
+    READ = "READ"
+    FAILED = "FAILED"
+
+
+class BatchState(StrEnum):
+    """Whether the sends of a batch may be claimed."""
+
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    STOPPED = "STOPPED"
+
+
+class SendBatchRow(TenantRow, Base):
+    """The leave under which the sends of one campaign run go out; every claim reads it in its own statement."""
+
+    __tablename__ = "send_batch"
+    __table_args__ = ({"info": walled(Wall.UNIT)},)
+
+    unit_id: Mapped[UUID]
+    state: Mapped[BatchState]
+    approved_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The content that was approved. A send whose digest differs is refused as APPROVAL_STALE (D-07)."""
+
+
+class SendIntentRow(TenantRow, Base):
+    """One message that somebody decided to send to one person, exactly once."""
+
+    __tablename__ = "send_intent"
+    __table_args__ = (
+        ForeignKeyConstraint(["organization_id", "page_id"], ["page.organization_id", "page.id"]),
+        ForeignKeyConstraint(["organization_id", "contact_id"], ["contact.organization_id", "contact.id"]),
+        ForeignKeyConstraint(["organization_id", "batch_id"], ["send_batch.organization_id", "send_batch.id"]),
+        UniqueConstraint("organization_id", "dedupe_key"),
+        Index(
+            "send_intent_due_idx",
+            "organization_id",
+            "page_id",
+            "purpose",
+            "not_before",
+            "id",
+            postgresql_where="state = 'QUEUED'",
+        ),
+        Index(
+            "send_intent_open_idx",
+            "organization_id",
+            "page_id",
+            "claimed_at",
+            postgresql_where="state IN ('CLAIMED', 'UNKNOWN')",
+        ),
+        Index("send_intent_batch_idx", "organization_id", "batch_id", "state", "delivery"),
+        Index("send_intent_contact_idx", "organization_id", "page_id", "contact_id", "platform_at"),
+        Index("send_intent_message_idx", "organization_id", "page_id", "platform_message_id"),
+        {"info": walled(Wall.UNIT, system="SELECT (organization_id, page_id, state, purpose, not_before, claimed_at)")},
+    )
+
+    unit_id: Mapped[UUID]
+    page_id: Mapped[UUID]
+    contact_id: Mapped[UUID]
+    recipient_external_id: Mapped[str]
+    batch_id: Mapped[UUID | None]
+    topic_id: Mapped[UUID | None]
+    purpose: Mapped[Purpose]
+    text: Mapped[str] = mapped_column(Text)
+    human_agent: Mapped[bool] = mapped_column(default=False, server_default="false")
+    content_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    platform_campaign_id: Mapped[str | None]
+    dedupe_key: Mapped[str]
+    author_id: Mapped[UUID | None]
+    not_before: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    state: Mapped[SendState] = mapped_column(default=SendState.QUEUED, server_default="QUEUED")
+    reason: Mapped[str | None]
+    """For SKIPPED the rule that forbade it, for NOT_SENT the failure, for UNKNOWN what is known."""
+    detail: Mapped[str | None]
+    attempt: Mapped[int] = mapped_column(default=0, server_default="0")
+    claimed_by: Mapped[UUID | None]
+    claimed_at: Mapped[datetime | None]
+    checked_absent: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often an unknown was looked for in the platform's own list and not found."""
+    settled_at: Mapped[datetime | None]
+    platform_message_id: Mapped[str | None]
+    platform_at: Mapped[datetime | None]
+    """When the platform says that it took the message (from the echo), or when its answer arrived."""
+    delivery: Mapped[Delivery] = mapped_column(default=Delivery.NONE, server_default="NONE")
+    delivered_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
+    consent_event_id: Mapped[UUID | None]
+    """The ledger entry that allowed a marketing message, as the claim found it (D-08)."""
+
+
+class SendAttemptRow(Base):
+    """One try of one send: who claimed it, and how it ended."""
+
+    __tablename__ = "send_attempt"
+    __table_args__ = (
+        PrimaryKeyConstraint("organization_id", "send_id", "attempt"),
+        ForeignKeyConstraint(["organization_id", "send_id"], ["send_intent.organization_id", "send_intent.id"]),
+        {"info": walled(Wall.UNIT)},
+    )
+
+    organization_id: Mapped[UUID]
+    send_id: Mapped[UUID]
+    attempt: Mapped[int]
+    unit_id: Mapped[UUID]
+    worker_id: Mapped[UUID]
+    claimed_at: Mapped[datetime]
+    outcome: Mapped[str]
+    detail: Mapped[str] = mapped_column(Text)
+    finished_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class ReceiptMarkRow(Base):
+    """Up to when the messages of one page to one person were delivered and read; receipts may come before their message."""
+
+    __tablename__ = "receipt_mark"
+    __table_args__ = (
+        PrimaryKeyConstraint("organization_id", "page_id", "contact_id"),
+        ForeignKeyConstraint(["organization_id", "contact_id"], ["contact.organization_id", "contact.id"]),
+        {"info": walled(Wall.UNIT)},
+    )
+
+    organization_id: Mapped[UUID]
+    page_id: Mapped[UUID]
+    contact_id: Mapped[UUID]
+    unit_id: Mapped[UUID]
+    delivered_until: Mapped[datetime | None]
+    read_until: Mapped[datetime | None]
+
+
+class EarlyReceiptRow(Base):
+    """A receipt that names a message id which no send carries yet; applied when the answer or the echo names it."""
+
+    __tablename__ = "early_receipt"
+    __table_args__ = (
+        PrimaryKeyConstraint("organization_id", "page_id", "platform_message_id"),
+        {"info": walled(Wall.UNIT)},
+    )
+
+    organization_id: Mapped[UUID]
+    page_id: Mapped[UUID]
+    platform_message_id: Mapped[str]
+    unit_id: Mapped[UUID]
+    delivery: Mapped[Delivery]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -1,0 +1,136 @@
+"""The scope: who acts, for which organization, over which units, with which permissions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from server.kit.db import Context
+from server.kit.errors import NotFound, PermissionDenied
+from server.tenants.rules import Permission
+
+SYSTEM_ACTOR = UUID(int=0)
+
+
+class ActorKind(StrEnum):
+    """Who acts. A worker acts for the organization whose row it handles."""
+
+    MEMBER = "MEMBER"
+    APP = "APP"
+    WORKER = "WORKER"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The one who acts. `id` is the member's or the app's; `name` is shown in audit events."""
+
+    kind: ActorKind
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What one actor reaches in one organization.
+
+    `everywhere` are the permissions held on the whole tree; `by_unit` those held on single units (already expanded to
+    everything under the granted unit); `lineage_ids` are the ancestors of these units, whose shared rows may be read.
+    """
+
+    actor: Actor
+    organization_id: UUID
+    all_units: bool
+    everywhere: frozenset[Permission]
+    by_unit: Mapping[UUID, frozenset[Permission]]
+    lineage_ids: frozenset[UUID]
+
+    @property
+    def unit_ids(self) -> frozenset[UUID]:
+        """Return the units reached one by one; empty when all are."""
+        return frozenset(self.by_unit)
+
+    def context(self, *, read_only: bool) -> Context:
+        """Return what row-level security is told."""
+        return Context(
+            self.organization_id,
+            self.all_units,
+            frozenset() if self.all_units else self.unit_ids,
+            frozenset() if self.all_units else self.lineage_ids,
+            read_only,
+        )
+
+    def reaches(self, unit_id: UUID | None) -> bool:
+        """Say whether rows of the unit are visible; rows without a unit only to those who reach all."""
+        return self.all_units or unit_id in self.by_unit
+
+    def may(self, permission: Permission, unit_id: UUID | None = None) -> bool:
+        """Say whether the actor holds the permission on the unit; without a unit: anywhere at all."""
+        if permission in self.everywhere:
+            return True
+        if unit_id is None:
+            return any(permission in held for held in self.by_unit.values())
+        return permission in self.by_unit.get(unit_id, frozenset())
+
+    def require(self, permission: Permission, unit_id: UUID | None) -> None:
+        """Raise NotFound for a unit out of reach, PermissionDenied for one that is seen but not granted.
+
+        The order matters: a refusal must never reveal that an object outside of the scope exists. None stands for the
+        organization as a whole and needs the permission on the whole tree.
+        """
+        if unit_id is None:
+            if permission not in self.everywhere:
+                raise PermissionDenied(permission.value)
+            return
+        if not self.reaches(unit_id):
+            raise NotFound
+        if not self.may(permission, unit_id):
+            raise PermissionDenied(permission.value)
+
+    def require_anywhere(self, permission: Permission) -> None:
+        """Raise PermissionDenied unless the permission is held on at least one unit; rows are then cut by scope."""
+        if not self.may(permission):
+            raise PermissionDenied(permission.value)
+
+
+def worker_scope(organization_id: UUID) -> Scope:
+    """Return the scope of a worker that handles a row of this organization: every unit and permission in it."""
+    return Scope(
+        actor=Actor(ActorKind.WORKER, SYSTEM_ACTOR, "Switchboard"),
+        organization_id=organization_id,
+        all_units=True,
+        everywhere=frozenset(Permission),
+        by_unit={},
+        lineage_ids=frozenset(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One unit that an actor reaches, with the permissions that the grants above it add up to."""
+
+    unit_id: UUID
+    permissions: frozenset[Permission]
+
+
+def member_scope(
+    actor: Actor,
+    organization_id: UUID,
+    *,
+    everywhere: frozenset[Permission],
+    reaches: Iterable[Reach],
+    lineage_ids: Iterable[UUID],
+    limit: frozenset[Permission] | None = None,
+) -> Scope:
+    """Build a scope from resolved grants; `limit` cuts it to what a token was given."""
+    allowed = frozenset(Permission) if limit is None else limit
+    by_unit = {reach.unit_id: reach.permissions & allowed for reach in reaches}
+    return Scope(
+        actor=actor,
+        organization_id=organization_id,
+        all_units=bool(everywhere),
+        everywhere=everywhere & allowed,
+        by_unit=by_unit,
+        lineage_ids=frozenset(lineage_ids),
+    )

@@ -1,0 +1,80 @@
+"""The unit of work: one transaction that carries a scope, owns its commit, and collects what must happen after.
+
+`async with begin(database, scope) as uow` commits once at its end. On an error nothing was written, deferred or announced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.kit import jobs, live
+from server.kit.clock import database_now
+from server.kit.crypto import KeyRing
+from server.kit.db import Database
+from server.tenants.scope import Scope
+
+
+class UnitOfWork:
+    """One transaction in one scope. Services take it as their first argument; only repositories use `session`.
+
+    `keys` seals and opens the secrets of its rows.
+    """
+
+    def __init__(self, session: AsyncSession, scope: Scope, keys: KeyRing) -> None:
+        self.session = session
+        self.keys = keys
+        self.scope = scope
+        self._deferred: list[jobs.Deferred] = []
+        self._hints: set[live.Hint] = set()
+        self._now: datetime | None = None
+
+    async def now(self) -> datetime:
+        """Return the database's time, read once per unit of work."""
+        if self._now is None:
+            self._now = await database_now(self.session)
+        return self._now
+
+    def defer(
+        self, work: jobs.Job, *, key: str = "", delay: timedelta = timedelta(), queue: jobs.Queue | None = None
+    ) -> None:
+        """Ask for work after the commit; with a `key`, work of that kind and key is owed at most once."""
+        self._deferred.append(jobs.Deferred(work, key, delay, queue))
+
+    def announce(self, topic: str) -> None:
+        """Tell viewers of this organization, after the commit, that something about `topic` changed."""
+        self._hints.add(live.Hint(topic, self.scope.organization_id))
+
+    async def flush(self) -> None:
+        """Write what was deferred and announced into the transaction; called by `begin` before the commit."""
+        deferred, self._deferred = self._deferred, []
+        hints, self._hints = self._hints, set()
+        await self.session.flush()
+        await jobs.write(self.session, self.scope.organization_id, deferred)
+        await live.announce(self.session, hints)
+
+
+@asynccontextmanager
+async def begin(database: Database, scope: Scope) -> AsyncIterator[UnitOfWork]:
+    """Open a unit of work that may write."""
+    async with database.scoped(scope.context(read_only=False)) as session:
+        uow = UnitOfWork(session, scope, database.keys)
+        yield uow
+        await uow.flush()
+
+
+@asynccontextmanager
+async def begin_read(database: Database, scope: Scope) -> AsyncIterator[UnitOfWork]:
+    """Open a READ ONLY unit of work: a resolver that writes fails by construction."""
+    async with database.scoped(scope.context(read_only=True)) as session:
+        yield UnitOfWork(session, scope, database.keys)
+
+
+@asynccontextmanager
+async def system_scope(database: Database) -> AsyncIterator[AsyncSession]:
+    """Open a transaction of the system role, across organizations; a test lists the files that may call this."""
+    async with database.unscoped_system() as session:
+        yield session

@@ -1,0 +1,99 @@
+"""What every test may ask for: a real PostgreSQL with the migrations applied, and the settings of one test process.
+
+Tests are kept apart by tenancy: each makes organizations of its own, so nothing has to be emptied between them.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from server import config
+from server.kit.crypto import KeyRing
+from server.kit.db import Database
+from switchboard.postgres import Server, ensure_running
+
+ROOT = Path(__file__).parent.parent
+RUN_DIR = "SWITCHBOARD_TEST_RUN"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give all worker processes of one run the same PostgreSQL server."""
+    if not hasattr(config, "workerinput") and RUN_DIR not in os.environ:
+        os.environ[RUN_DIR] = tempfile.mkdtemp(prefix="sb-test-")
+        config.stash[_OWNS_RUN] = True
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the server that this run started."""
+    if config.stash.get(_OWNS_RUN, False):
+        run = Path(os.environ.pop(RUN_DIR))
+        if (run / "postgres").exists():
+            ensure_running(run / "postgres", durable=False).destroy()
+        shutil.rmtree(run, ignore_errors=True)
+
+
+_OWNS_RUN: pytest.StashKey[bool] = pytest.StashKey()
+
+
+def migrate(url: str) -> None:
+    """Apply every migration to the database at `url` (the owner's address)."""
+    alembic = Config(str(ROOT / "alembic.ini"))
+    alembic.attributes["url"] = url
+    command.upgrade(alembic, "head")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Server:
+    """The run's PostgreSQL server, with the migrated template database `sb_template`."""
+    run = Path(os.environ[RUN_DIR])
+    server = ensure_running(run / "postgres", durable=False)
+    with (run / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (run / "template.done").exists():
+            server.create_database("sb_template")
+            migrate(server.owner_url("sb_template"))
+            (run / "template.done").touch()
+    return server
+
+
+@pytest.fixture(scope="session")
+def settings(postgres: Server, worker_id: str) -> Iterator[config.Settings]:
+    """The settings of this test process, on a database of its own."""
+    name = f"sb_{worker_id}"
+    postgres.create_database(name, template="sb_template")
+    environment = {
+        "DATABASE_URL": postgres.app_url(name),
+        "SYSTEM_DATABASE_URL": postgres.system_url(name),
+        "OWNER_DATABASE_URL": postgres.owner_url(name),
+        "SWITCHBOARD_ENV": "test",
+        "SWITCHBOARD_KEYS": "test:" + base64.b64encode(b"k" * 32).decode(),
+        "SWITCHBOARD_PEPPER": "pepper-of-the-test-suite-0123456789",
+        "MESSENGER_APP_ID": "1517776481860111",
+        "MESSENGER_APP_SECRET": "secret-of-the-test-suite",
+        "MESSENGER_VERIFY_TOKEN": "verify-of-the-test-suite",
+    }
+    before = {key: os.environ.get(key) for key in environment}
+    os.environ.update(environment)
+    config.settings.cache_clear()
+    yield config.settings()
+    for key, value in before.items():
+        os.environ.pop(key) if value is None else os.environ.update({key: value})
+    config.settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+async def database(settings: config.Settings) -> AsyncIterator[Database]:
+    """The engines of this test process."""
+    opened = Database(settings.database, KeyRing.parse(settings.security.keys.get_secret_value()))
+    yield opened
+    await opened.aclose()
