@@ -1,0 +1,39 @@
+"""Command line of the stand-in: `python -m standin --help`."""
+
+import argparse
+from pathlib import Path
+
+from standin.app import create_app
+from standin.config import StandinConfig
+from standin.serve import serve
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="standin", description="A local Messenger/Graph for tests and demos.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8100)
+    parser.add_argument("--app-id", required=True)
+    parser.add_argument("--app-secret", required=True)
+    parser.add_argument("--verify-token", required=True)
+    parser.add_argument("--callback-url")
+    parser.add_argument("--redirect-uri", action="append", default=[])
+    parser.add_argument("--ledger", type=Path)
+    parser.add_argument("--state", type=Path, help="keep the world in this file over restarts")
+    given = parser.parse_args()
+    if given.state is not None and (given.state.is_dir() or not given.state.parent.is_dir()):
+        parser.error("--state must name a file in a directory that exists")
+    config = StandinConfig(
+        app_id=given.app_id,
+        app_secret=given.app_secret,
+        verify_token=given.verify_token,
+        callback_url=given.callback_url,
+        redirect_uris=given.redirect_uri,
+        ledger_file=given.ledger,
+        state_file=given.state,
+    )
+    serve(create_app(config), given.host, given.port)
+
+
+if __name__ == "__main__":
+    main()
