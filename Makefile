@@ -8,8 +8,11 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 TESTS ?= tests
+
+# Without cached bytecode every process of ours would compile its libraries again at each start.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help:  ## Show what make can do
@@ -41,14 +44,14 @@ imports: $(READY)  ## Check who may import whom
 
 .PHONY: drift
 drift: $(READY)  ## Check that the printed contract is the one the code has
-	$(BIN)/python -m server.schema.export --check
+	$(BIN)/python -m server.schema.contract --check
 
 .PHONY: architecture
 architecture: $(READY)  ## Run the tests of the house rules
 	$(BIN)/python -m pytest -n 0 tests/architecture
 
 .PHONY: contract
-contract: $(READY)  ## Print the GraphQL schema into frontend-contract/
+contract: $(READY)  ## Write the generated files of frontend-contract/
 	$(BIN)/switchboard schema print
 
 .PHONY: migrate
@@ -95,6 +98,6 @@ $(READY): requirements.lock
 	fi
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --default-pip >/dev/null
 	@echo 'installing requirements.lock'
-	@$(PIP) install --no-compile --require-hashes -r requirements.lock
+	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --no-index -e .
 	@touch $@

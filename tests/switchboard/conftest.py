@@ -15,6 +15,13 @@ from switchboard.supervisor import Service
 Launch = Callable[..., Server]
 
 
+@pytest.fixture(autouse=True)
+def no_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the addresses that other tests of this process put into the environment: the launcher reads them."""
+    for name in ("DATABASE_URL", "SYSTEM_DATABASE_URL", "OWNER_DATABASE_URL", "BROKER_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Give a running cluster that the tests of one file share and do not stop."""

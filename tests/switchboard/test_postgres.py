@@ -193,7 +193,7 @@ def test_many_processes_may_start_the_same_cluster_at_once(tmp_path: Path, launc
     program = (
         "import pathlib, sys; from switchboard.postgres import ensure_running;"
         "server = ensure_running(pathlib.Path(sys.argv[1]), durable=False); server.create_database('shared');"
-        "print(server.postmaster().pid); sys.stdin.read()"
+        "print(server.postmaster().pid, flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "postgres")]
     starters = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]

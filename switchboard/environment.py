@@ -1,0 +1,71 @@
+"""What child processes are told: addresses of the database, of each other, and secrets made once per data directory."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from switchboard.database import Urls
+from switchboard.files import read_private_json, write_private_json
+
+ADDRESSES = "addresses.json"
+_SECRETS = "secrets.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the API and the stand-in platforms listen."""
+
+    api: str
+    standin: str
+
+
+def secrets_of(data_dir: Path) -> dict[str, str]:
+    """Return the secrets of this data directory, making those that are missing; the file is ours alone (0600)."""
+    path = data_dir / _SECRETS
+    known = read_private_json(path) or {}
+    fresh = {
+        "SWITCHBOARD_KEYS": f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        "SWITCHBOARD_PEPPER": secrets.token_urlsafe(48),
+        "MESSENGER_APP_ID": str(10**14 + secrets.randbelow(9 * 10**14)),
+        "MESSENGER_APP_SECRET": secrets.token_hex(16),
+        "MESSENGER_VERIFY_TOKEN": secrets.token_urlsafe(24),
+    }
+    if fresh.keys() - known.keys():
+        known = fresh | known
+        write_private_json(path, known)
+    return known
+
+
+def for_services(urls: Urls, addresses: Addresses, known_secrets: dict[str, str]) -> dict[str, str]:
+    """Return the environment of the API and the workers. What the user set stays, but for the database's addresses.
+
+    The owner's address is left out: services must not be able to change tables.
+    """
+    environment = known_secrets | {
+        "SWITCHBOARD_ENV": "development",
+        "SWITCHBOARD_PUBLIC_URL": addresses.api,
+        "MESSENGER_GRAPH_URL": addresses.standin,
+        "MESSENGER_DIALOG_URL": addresses.standin,
+    }
+    environment |= os.environ
+    environment |= {"DATABASE_URL": urls.app, "SYSTEM_DATABASE_URL": urls.system, "PYTHONUNBUFFERED": "1"}
+    # Seven processes that each compile their libraries at every start would make it six times as slow.
+    environment["PYTHONDONTWRITEBYTECODE"] = ""
+    environment.pop("OWNER_DATABASE_URL", None)
+    return environment
+
+
+def for_migrations(services: dict[str, str], urls: Urls) -> dict[str, str]:
+    """Return the environment of Alembic and of commands that act as the owner."""
+    return services | {"OWNER_DATABASE_URL": urls.owner}
+
+
+def for_standin(services: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the stand-in: nothing of the database and none of our keys."""
+    hidden = ("DATABASE_URL", "SYSTEM_DATABASE_URL", "BROKER_URL", "SWITCHBOARD_KEYS", "SWITCHBOARD_PEPPER")
+    return {name: value for name, value in services.items() if name not in hidden}
