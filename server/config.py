@@ -32,6 +32,7 @@ class DatabaseSettings(_Settings):
     system: SecretStr = Field(alias="SYSTEM_DATABASE_URL")
     owner: SecretStr | None = Field(default=None, alias="OWNER_DATABASE_URL")
     pool_size: int = Field(default=10, alias="DATABASE_POOL_SIZE", ge=1, le=200)
+    pool_timeout_s: float = Field(default=5.0, alias="DATABASE_POOL_TIMEOUT_S", gt=0)
     statement_timeout_ms: int = Field(default=15_000, alias="DATABASE_STATEMENT_TIMEOUT_MS", ge=100)
 
 

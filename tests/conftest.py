@@ -13,14 +13,24 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
 
 from server import config
+from server.app import create_app
 from server.kit.crypto import KeyRing
 from server.kit.db import Database
+from server.kit.locks import WorkerLock
+from server.platforms import registry
 from switchboard.postgres import Server, ensure_running
+from tests import standin_server
+from tests.api import Api, serving
+from tests.standin_server import Platform
+from tests.workshop import Workshop
+from workers.actors.registry import ACTORS
+from workers.run import Runtime
 
 ROOT = Path(__file__).parent.parent
 RUN_DIR = "SWITCHBOARD_TEST_RUN"
@@ -67,7 +77,22 @@ def postgres() -> Server:
 
 
 @pytest.fixture(scope="session")
-def settings(postgres: Server, worker_id: str) -> Iterator[config.Settings]:
+def standin_url() -> Iterator[str]:
+    """The address of this test process's stand-in platform."""
+    process, url = standin_server.start()
+    yield url
+    standin_server.stop(process)
+
+
+@pytest.fixture(scope="session")
+async def platform(standin_url: str) -> AsyncIterator[Platform]:
+    """The other side of the wire."""
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+        yield Platform(standin_url, http)
+
+
+@pytest.fixture(scope="session")
+def settings(postgres: Server, worker_id: str, standin_url: str) -> Iterator[config.Settings]:
     """The settings of this test process, on a database of its own."""
     name = f"sb_{worker_id}"
     postgres.create_database(name, template="sb_template")
@@ -78,9 +103,14 @@ def settings(postgres: Server, worker_id: str) -> Iterator[config.Settings]:
         "SWITCHBOARD_ENV": "test",
         "SWITCHBOARD_KEYS": "test:" + base64.b64encode(b"k" * 32).decode(),
         "SWITCHBOARD_PEPPER": "pepper-of-the-test-suite-0123456789",
-        "MESSENGER_APP_ID": "1517776481860111",
-        "MESSENGER_APP_SECRET": "secret-of-the-test-suite",
-        "MESSENGER_VERIFY_TOKEN": "verify-of-the-test-suite",
+        "MESSENGER_APP_ID": standin_server.APP_ID,
+        "MESSENGER_APP_SECRET": standin_server.SECRET,
+        "MESSENGER_VERIFY_TOKEN": standin_server.VERIFY_TOKEN,
+        "MESSENGER_GRAPH_URL": standin_url,
+        "MESSENGER_DIALOG_URL": standin_url,
+        "SEND_GRACE_S": "1",
+        "SEND_DEADLINE_S": "1",
+        "SEND_LEASE_S": "4",
     }
     before = {key: os.environ.get(key) for key in environment}
     os.environ.update(environment)
@@ -97,3 +127,21 @@ async def database(settings: config.Settings) -> AsyncIterator[Database]:
     opened = Database(settings.database, KeyRing.parse(settings.security.keys.get_secret_value()))
     yield opened
     await opened.aclose()
+
+
+@pytest.fixture(scope="session")
+async def api(settings: config.Settings) -> AsyncIterator[Api]:
+    """The whole API on a loopback port of this test process."""
+    async with serving(create_app(settings)) as url, httpx.AsyncClient(timeout=30) as http:
+        yield Api(url, http)
+
+
+@pytest.fixture(scope="session")
+async def workshop(settings: config.Settings, database: Database) -> AsyncIterator[Workshop]:
+    """A worker in the test process."""
+    lock = WorkerLock(database.system_dsn)
+    await lock.acquire()
+    connectors = registry.build(settings)
+    yield Workshop(Runtime(database, connectors, settings, lock), ACTORS)
+    await connectors.aclose()
+    await lock.release()

@@ -21,6 +21,7 @@ class Action(StrEnum):
     PAGE_DISCONNECT = "channel:page:disconnect"
     ACCOUNT_UNHEALTHY = "channel:account:unhealthy"
     TEMPLATE_CREATE = "template:self:create"
+    TEMPLATE_ARCHIVE = "template:self:archive"
     TEMPLATE_PUBLISH = "template:version:publish"
     TEMPLATE_RELEASE = "template:release:start"
     TEMPLATE_ROLL_BACK = "template:release:roll_back"

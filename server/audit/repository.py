@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.audit.models import AuditEventRow, AuditHeadRow
+from server.kit.pagination import Keyset, PageArguments
 
 GENESIS = bytes(32)
 
@@ -51,6 +53,23 @@ async def chain(session: AsyncSession, organization_id: UUID, after_seq: int, li
         .limit(limit)
     )
     return list(rows)
+
+
+async def list_events(
+    session: AsyncSession, organization_id: UUID, keyset: Keyset, arguments: PageArguments, subject_id: UUID | None
+) -> Sequence[AuditEventRow]:
+    """Return up to `size + 1` events of the page."""
+    statement = select(AuditEventRow).where(AuditEventRow.organization_id == organization_id, *keyset.beyond(arguments))
+    if subject_id is not None:
+        statement = statement.where(AuditEventRow.subject_id == subject_id)
+    ordered = statement.order_by(*keyset.order(arguments)).limit(arguments.size + 1)
+    return (await session.scalars(ordered)).all()
+
+
+async def events_by_id(session: AsyncSession, organization_id: UUID, ids: Sequence[UUID]) -> Sequence[AuditEventRow]:
+    """Return the events with these ids."""
+    statement = select(AuditEventRow).where(AuditEventRow.organization_id == organization_id, AuditEventRow.id.in_(ids))
+    return (await session.scalars(statement)).all()
 
 
 def moment(value: datetime) -> str:

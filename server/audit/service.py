@@ -1,8 +1,8 @@
-"""Recording: one call beside the change, in the transaction of the change."""
+"""Recording, one call beside the change in the transaction of the change; and reading the trail back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from uuid import UUID
 
@@ -11,6 +11,8 @@ from server.audit.actions import Action
 from server.audit.models import AuditEventRow
 from server.audit.rules import first_broken, link
 from server.kit.ids import new_id
+from server.kit.pagination import Keyset, Page, PageArguments, SortKey
+from server.tenants.rules import Permission
 from server.tenants.uow import UnitOfWork
 
 _CHAIN_PAGE = 1_000
@@ -49,6 +51,23 @@ async def record(
             "hash": link(previous, content),
         },
     )
+
+
+async def list_events(
+    uow: UnitOfWork, arguments: PageArguments, *, subject_id: UUID | None = None
+) -> Page[AuditEventRow]:
+    """List the trail, newest first. Needs audit:read on the whole tree: events carry no unit that could cut them."""
+    uow.scope.require(Permission.AUDIT_READ, None)
+    keyset = Keyset((SortKey(AuditEventRow.seq, int, descending=True),), ["audit events", subject_id])
+    rows = await repository.list_events(uow.session, uow.scope.organization_id, keyset, arguments, subject_id)
+    return keyset.page(rows, arguments, lambda row: (row.seq,))
+
+
+async def events_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[AuditEventRow]:
+    """Return the events with these ids, in no order; none without audit:read on the whole tree."""
+    if Permission.AUDIT_READ not in uow.scope.everywhere:
+        return []
+    return await repository.events_by_id(uow.session, uow.scope.organization_id, ids)
 
 
 async def verify(uow: UnitOfWork) -> int | None:

@@ -138,7 +138,7 @@ def _engine(url: str, settings: DatabaseSettings, size: int) -> AsyncEngine:
         url,
         pool_size=size,
         max_overflow=0,
-        pool_timeout=5,
+        pool_timeout=settings.pool_timeout_s,
         pool_pre_ping=True,
         connect_args={"options": timeouts, "connect_timeout": 5, "application_name": "switchboard"},
     )

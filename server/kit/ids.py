@@ -11,6 +11,9 @@ import time
 from uuid import UUID
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+"""Two letters for each ten bits: an id is written in 13 steps instead of 26, and a page of the API writes hundreds."""
+_SHIFTS = range(120, -1, -10)
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _BODY_LENGTH = 26
 _PREFIX_MAX = 12
@@ -43,8 +46,7 @@ def new_id() -> UUID:
 def encode(prefix: str, value: UUID) -> str:
     """Write `value` as `<prefix>_<26 letters>`."""
     number = value.int
-    letters = [_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5)]
-    return f"{prefix}_{''.join(letters)}"
+    return f"{prefix}_{''.join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])}"
 
 
 def decode(text: str) -> tuple[str, UUID]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Index, Text, UniqueConstraint, case, delete, func, update
+import orjson
+from sqlalchemy import Index, Text, UniqueConstraint, delete, func, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -112,6 +113,7 @@ class JobKind:
 _KINDS: dict[str, tuple[JobKind, type]] = {}
 _KIND_OF: dict[type, JobKind] = {}
 J = TypeVar("J")
+_UNKNOWN_BACKOFF = timedelta(minutes=1)  # a kind of a newer deployment, met by a worker of the old one
 
 
 def job(
@@ -196,43 +198,56 @@ def decode(name: str, payload: dict[str, Any]) -> Job:
     )
 
 
-async def write(session: AsyncSession, organization_id: UUID, wanted: list[Deferred]) -> None:
-    """Insert the jobs and ring the bell at commit; work that is already owed is marked as asked for again."""
+BELL_CHANNEL = "switchboard_bell"
+# One JSON array instead of a VALUES list: one statement text for any number of jobs, so that it is compiled once, and one
+# parameter that C code writes. The bell hangs on the same statement: it is rung at the commit, without a way of its own.
+_WRITE = text("""
+WITH written AS (INSERT INTO job AS owed (organization_id, id, kind, queue, payload, dedupe_key, due_at, max_attempts)
+SELECT w.organization_id, w.id, w.kind, w.queue, w.payload, w.key,
+  clock_timestamp() + make_interval(secs => w.delay), w.most
+FROM ROWS FROM (jsonb_to_recordset(cast(:jobs AS jsonb)) AS (
+  organization_id uuid, id uuid, kind text, queue text, payload jsonb, key text, delay float8, most int
+)) WITH ORDINALITY AS w(organization_id, id, kind, queue, payload, key, delay, most, place)
+ORDER BY w.place
+ON CONFLICT (organization_id, kind, dedupe_key) DO UPDATE SET
+  generation = owed.generation + 1, due_at = least(owed.due_at, excluded.due_at),
+  payload = excluded.payload, rung_at = NULL,
+  state = CASE WHEN owed.state = 'DEAD' THEN 'QUEUED' ELSE owed.state END,
+  attempts = CASE WHEN owed.state = 'DEAD' THEN 0 ELSE owed.attempts END
+) SELECT pg_notify(:bell, '')
+""")
+
+
+async def write(session: AsyncSession, organization_id: UUID, wanted: Iterable[Deferred]) -> None:
+    """Insert the jobs of one organization, as `write_many` does."""
+    await write_many(session, [(organization_id, one) for one in wanted])
+
+
+async def write_many(session: AsyncSession, wanted: Sequence[tuple[UUID, Deferred]]) -> None:
+    """Insert the jobs and ring the bell at commit; work that is already owed is marked as asked for again.
+
+    Jobs of several organizations only in a session of the system role; no scope writes for another one.
+    """
     if not wanted:
         return
-    rows: dict[tuple[str, str], dict[str, object]] = {}
-    for one in wanted:
+    rows: dict[tuple[UUID, str, str], dict[str, object]] = {}
+    for organization_id, one in wanted:
         kind = kind_of(type(one.job))
         row_id = new_id()
         key = one.key or str(row_id)
-        rows[kind.name, key] = {
+        rows[organization_id, kind.name, key] = {
             "organization_id": organization_id,
             "id": row_id,
             "kind": kind.name,
-            "queue": one.queue or kind.queue,
+            "queue": (one.queue or kind.queue).value,
             "payload": encode(one.job),
-            "dedupe_key": key,
-            "due_at": func.clock_timestamp() + one.delay,
-            "max_attempts": kind.max_attempts,
+            "key": key,
+            "delay": one.delay.total_seconds(),
+            "most": kind.max_attempts,
         }
     # Sorted, so that two transactions which ask for the same jobs lock their rows in one order.
-    statement = insert(JobRow).values([rows[key] for key in sorted(rows)])
-    asked = statement.on_conflict_do_update(
-        index_elements=["organization_id", "kind", "dedupe_key"],
-        set_={
-            "generation": JobRow.generation + 1,
-            "due_at": func.least(JobRow.due_at, statement.excluded.due_at),
-            "payload": statement.excluded.payload,
-            "rung_at": None,
-            "state": case((JobRow.state == JobState.DEAD, JobState.QUEUED), else_=JobRow.state),
-            "attempts": case((JobRow.state == JobState.DEAD, 0), else_=JobRow.attempts),
-        },
-    )
-    await session.execute(asked)
-    await session.execute(func.pg_notify(BELL_CHANNEL, "").select())
-
-
-BELL_CHANNEL = "switchboard_bell"
+    ordered = [rows[key] for key in sorted(rows)]
+    await session.execute(_WRITE, {"jobs": orjson.dumps(ordered).decode(), "bell": BELL_CHANNEL})
 
 
 class ClaimLost(Exception):
@@ -338,34 +353,27 @@ async def _requeue(
 
 
 async def fail(session: AsyncSession, claimed: ClaimedJob, worker_id: UUID, error: str) -> bool:
-    """Queue a failed job again with backoff, or make it a dead letter after its last attempt; return whether it died."""
+    """Queue a failed job again with backoff, or make it a dead letter after its last attempt; return whether it died.
+
+    Work that was asked for again during its last attempt is owed anew, with all its attempts.
+    """
+    known = _KINDS.get(claimed.kind)
+    backoff = (known[0].backoff if known else _UNKNOWN_BACKOFF) * 2 ** (claimed.attempts - 1)
+    delay = min(backoff, timedelta(hours=1))
     if claimed.attempts < claimed.max_attempts:
-        backoff = kind_named(claimed.kind).backoff * 2 ** (claimed.attempts - 1)
-        await _requeue(
-            session,
-            claimed,
-            worker_id,
-            delay=min(backoff, timedelta(hours=1)),
-            attempts=claimed.attempts,
-            error=error,
-        )
+        await _requeue(session, claimed, worker_id, delay=delay, attempts=claimed.attempts, error=error)
         return False
     dead = await session.execute(
         update(JobRow)
-        .where(*_held(claimed, worker_id))
+        .where(*_held(claimed, worker_id), JobRow.generation == claimed.generation)
         .values(state=JobState.DEAD, claimed_by=None, claimed_at=None, last_error=error)
         .returning(JobRow.id)
     )
-    if dead.first() is not None:
-        await bury(
-            session,
-            claimed.organization_id,
-            DeadLetterSource.JOB,
-            claimed.id,
-            kind=claimed.kind,
-            reason="attempts_exhausted",
-            detail=error,
-        )
+    if dead.first() is None:
+        await _requeue(session, claimed, worker_id, delay=delay, attempts=0, error=error)
+        return False
+    source, reason = DeadLetterSource.JOB, "attempts_exhausted"
+    await bury(session, claimed.organization_id, source, claimed.id, kind=claimed.kind, reason=reason, detail=error)
     return True
 
 

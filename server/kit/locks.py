@@ -56,20 +56,30 @@ class WorkerLock:
         self._connection, self.worker_id, self._alive_at = connection, worker_id, monotonic_s()
         return worker_id
 
-    async def ensure(self) -> None:
-        """Check that the lock is held; raise WorkerLockLost. Callers within 50 ms of each other share one check."""
+    async def ensure(self, worker_id: UUID) -> None:
+        """Check that the lock of this worker id is held; raise WorkerLockLost.
+
+        A lock that was lost and taken anew has another id: claims under the old one may already be someone else's.
+        Callers within 50 ms of each other share one check.
+        """
+        if worker_id != self.worker_id:
+            raise WorkerLockLost
         if monotonic_s() - self._alive_at < _PING_TTL_S:
             return
         async with self._guard:
+            connection = self._connection
+            if connection is None or worker_id != self.worker_id:
+                raise WorkerLockLost
             if monotonic_s() - self._alive_at < _PING_TTL_S:
                 return
-            if self._connection is None:
-                raise WorkerLockLost
             started = monotonic_s()
             try:
-                await asyncio.wait_for(self._connection.execute("SELECT 1"), timeout=5)
+                await asyncio.wait_for(connection.execute("SELECT 1"), timeout=5)
             except (psycopg.Error, TimeoutError) as error:
-                self._connection = None
+                if self._connection is connection:
+                    self._connection = None
+                # One that hangs would keep the lock, and so the claims, of a worker that no longer works.
+                await connection.close()
                 raise WorkerLockLost from error
             self._alive_at = started
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 import structlog
@@ -16,20 +19,32 @@ _SECRET_NAMES = re.compile(
     re.IGNORECASE,
 )
 _SECRET_VALUES = re.compile(
-    r"swb_[a-z]+_[0-9a-z]+_[0-9A-Za-z_-]{16,}|(?<=Bearer )\S+|(?<=access_token=)[^&\s\"']+|(?<=://)[^/\s:@]+:[^@\s/]+(?=@)"
+    r"""swb_[a-z]+_[0-9a-z]+_[0-9A-Za-z_-]{16,}
+    | (?<=://)[^/\s:@]*:[^@\s/]+(?=@)                          # the user and password of an address
+    | (?<=Bearer\ )[^\s"'\\,;]+ | (?<=Basic\ )[^\s"'\\,;]+
+    | (?P<name>(?:[?&]code=                                   # the code of an OAuth redirect
+        | [\w-]*(?:token|secret|password|passwd|pepper|signature(?:-256)?|appsecret_proof|api_?key|credential|cookie)
+          (?:=["']? | \\?["']\s*:\s*\\?["'])                   # name=value, and as JSON or a Python repr
+      ))[^&\s"'\\,;)}\]]+""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _STRUCK = "[struck]"
+_PLAIN = (bool, int, float, UUID, datetime, date, type(None))
 
 
 def strike(value: object) -> object:
-    """Return `value` with everything that looks like a secret replaced; containers are walked."""
+    """Return `value` with everything that looks like a secret replaced; containers are walked, objects become text."""
     if isinstance(value, str):
-        return _SECRET_VALUES.sub(_STRUCK, value)
-    if isinstance(value, dict):
-        return {key: _STRUCK if _SECRET_NAMES.search(str(key)) else strike(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+        return _SECRET_VALUES.sub(lambda found: (found["name"] or "") + _STRUCK, value)
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _STRUCK if _SECRET_NAMES.search(str(key)) else strike(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
         return [strike(item) for item in value]
-    return value
+    if isinstance(value, bytes):
+        return strike(value.decode(errors="replace"))
+    return strike(str(value))
 
 
 def _strike_all(
@@ -41,7 +56,19 @@ def _strike_all(
 
 
 def _to_json(event: object, **_options: object) -> str:
-    return orjson.dumps(event, default=str).decode()
+    try:
+        return orjson.dumps(event, default=str).decode()
+    except TypeError:  # half a surrogate pair, or a number beyond 64 bits: no record is lost for it
+        return json.dumps(event, default=str)
+
+
+class _StandardOutput(logging.Handler):
+    """Writes to what is standard output now, so that a redirection after the start is followed."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        sys.stdout.write(self.format(record) + "\n")
+        sys.stdout.flush()
 
 
 def configure(level: str = "INFO") -> None:
@@ -59,7 +86,7 @@ def configure(level: str = "INFO") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _StandardOutput()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],

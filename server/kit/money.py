@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from typing import NewType
 
 Micros = NewType("Micros", int)
-_CURRENCY = re.compile(r"^[A-Z]{3}$")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _MICROS_PER_UNIT = 1_000_000
+_MICROS_LIMIT = 2**63  # what a bigint column holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Money:
     currency: str
 
     def __post_init__(self) -> None:
-        if not _CURRENCY.match(self.currency):
+        if not _CURRENCY.fullmatch(self.currency):
             raise ValueError("a currency is three capital letters (ISO 4217)")
 
     def __add__(self, other: Money) -> Money:
@@ -39,8 +40,8 @@ def micros_from_decimal(text: str) -> Micros:
     """Read a decimal amount such as "38.87" without rounding through a float; raise ValueError for anything else."""
     try:
         value = Decimal(text) * _MICROS_PER_UNIT
-    except InvalidOperation as error:
+    except (InvalidOperation, Overflow) as error:
         raise ValueError("not a decimal amount") from error
-    if not value.is_finite():
-        raise ValueError("not a finite amount")
+    if not value.is_finite() or abs(value) >= _MICROS_LIMIT:
+        raise ValueError("not an amount that money can have")
     return Micros(int(value.to_integral_value()))

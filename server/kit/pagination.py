@@ -8,11 +8,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from functools import cached_property
+from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, and_, false, or_, tuple_
+from sqlalchemy import BigInteger, ColumnElement, and_, false, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from server.kit.errors import InvalidCursor, InvalidInput
@@ -23,11 +24,26 @@ MAX_PAGE = 100
 T = TypeVar("T")
 U = TypeVar("U")
 KeyValue = datetime | UUID | int | str
+
+
+def _read_int(raw: object) -> int:
+    if type(raw) is not int:
+        raise ValueError("not a number")
+    return raw
+
+
+def _read_str(raw: object) -> str:
+    if not isinstance(raw, str) or "\0" in raw:
+        raise ValueError("not a text of the database")
+    return raw
+
+
+# Whoever has a cursor can write one with other values; none of them may reach the database and be refused there.
 _READERS: dict[type, Callable[[object], KeyValue]] = {
     datetime: lambda raw: datetime.fromisoformat(str(raw)),
     UUID: lambda raw: UUID(str(raw)),
-    int: lambda raw: raw if type(raw) is int else int("not a number"),
-    str: lambda raw: raw if isinstance(raw, str) else str(int("not a text")),
+    int: _read_int,
+    str: _read_str,
 }
 
 
@@ -79,6 +95,20 @@ class SortKey:
     kind: type
     descending: bool = False
 
+    def read(self, raw: object) -> KeyValue:
+        """Read one value of a cursor; raise ValueError for one that the column cannot hold."""
+        value = _READERS[self.kind](raw)
+        if isinstance(value, int):
+            limit = 2**63 if isinstance(self.column.type, BigInteger) else 2**31
+            if not -limit <= value < limit:
+                raise ValueError("not a number of this column")
+        return value
+
+
+def _written(digest: str, values: Sequence[KeyValue]) -> str:
+    raw = orjson.dumps([digest, *[str(v) if isinstance(v, (UUID, datetime)) else v for v in values]])
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
@@ -100,8 +130,7 @@ class Keyset:
 
     def cursor(self, values: Sequence[KeyValue]) -> str:
         """Write the cursor of one item from the values of its sort columns."""
-        raw = orjson.dumps([self.digest, *[str(v) if isinstance(v, (UUID, datetime)) else v for v in values]])
-        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+        return _written(self.digest, values)
 
     def read(self, cursor: str, path: str) -> list[KeyValue]:
         """Read a cursor back; raise InvalidCursor for one that this list did not make."""
@@ -109,7 +138,7 @@ class Keyset:
             raw = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
             if not isinstance(raw, list) or len(raw) != len(self.keys) + 1 or raw[0] != self.digest:
                 raise InvalidCursor(path=(path,))
-            return [_READERS[key.kind](value) for key, value in zip(self.keys, raw[1:], strict=True)]
+            return [key.read(value) for key, value in zip(self.keys, raw[1:], strict=True)]
         except (binascii.Error, ValueError, UnicodeEncodeError) as error:
             raise InvalidCursor(path=(path,)) from error
 
@@ -136,7 +165,7 @@ class Keyset:
             kept.reverse()
         return Page(
             items=kept,
-            cursors=[self.cursor(values(row)) for row in kept],
+            cursors=_Cursors(self, [values(row) for row in kept]),
             has_next=arguments.before is not None if arguments.is_backward else more,
             has_previous=more if arguments.is_backward else arguments.after is not None,
         )
@@ -151,3 +180,28 @@ class Keyset:
             further = key.column < value if key.descending is forward else key.column > value
             past = or_(further, and_(key.column == value, past))
         return past
+
+
+class _Cursors(Sequence[str]):
+    """The cursors of a page, written when they are asked for: most callers want those of its two ends only."""
+
+    def __init__(self, keyset: Keyset, values: Sequence[Sequence[KeyValue]]) -> None:
+        self._keyset, self._values = keyset, values
+
+    @cached_property
+    def _digest(self) -> str:
+        return self._keyset.digest
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [_written(self._digest, values) for values in self._values[place]]
+        return _written(self._digest, self._values[place])

@@ -1,54 +1,16 @@
-"""SQL of the spine. The scope of a person is resolved in one statement."""
+"""SQL of the spine. What a token reaches is resolved by the statement that finds the token, in `auth`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import and_, exists, func, insert, literal, select
+from sqlalchemy import exists, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from server.kit.pagination import Keyset, PageArguments
-from server.tenants.models import MemberRow, MembershipRow, OrganizationRow, UnitClosureRow, UnitRow
-from server.tenants.rules import Role, UnitKind
-
-
-@dataclass(frozen=True, slots=True)
-class GrantedUnit:
-    """One unit a member reaches with one role; `is_root` when the grant itself stands on the root."""
-
-    unit_id: UUID
-    role: Role
-    on_root: bool
-    granted_on: UUID
-
-
-async def grants_of_member(session: AsyncSession, organization_id: UUID, member_id: UUID) -> Sequence[GrantedUnit]:
-    """Return every (unit, role) a member reaches. A grant on the root is not expanded: it reaches everything."""
-    root = aliased(UnitRow)
-    below = aliased(UnitClosureRow)
-    on_root = root.parent_id.is_(None)
-    statement = (
-        select(
-            func.coalesce(below.descendant_id, MembershipRow.unit_id),
-            MembershipRow.role,
-            on_root,
-            MembershipRow.unit_id,
-        )
-        .join(root, and_(root.organization_id == MembershipRow.organization_id, root.id == MembershipRow.unit_id))
-        .outerjoin(
-            below,
-            and_(
-                below.organization_id == MembershipRow.organization_id,
-                below.ancestor_id == MembershipRow.unit_id,
-                ~on_root,
-            ),
-        )
-        .where(MembershipRow.organization_id == organization_id, MembershipRow.member_id == member_id)
-    )
-    return [GrantedUnit(*row) for row in await session.execute(statement)]
+from server.tenants.models import MemberRow, OrganizationRow, UnitClosureRow, UnitRow
+from server.tenants.rules import UnitKind
 
 
 async def units_below(session: AsyncSession, organization_id: UUID, unit_id: UUID) -> Sequence[UUID]:
@@ -76,12 +38,6 @@ async def ancestors_of(session: AsyncSession, organization_id: UUID, unit_ids: S
 async def organization(session: AsyncSession, organization_id: UUID) -> OrganizationRow | None:
     """Return the organization of the scope."""
     return await session.get(OrganizationRow, organization_id)
-
-
-async def root_unit(session: AsyncSession, organization_id: UUID) -> UnitRow | None:
-    """Return the HEADQUARTERS of the organization, if the scope reaches it."""
-    statement = select(UnitRow).where(UnitRow.organization_id == organization_id, UnitRow.parent_id.is_(None))
-    return (await session.scalars(statement)).one_or_none()
 
 
 async def unit(session: AsyncSession, organization_id: UUID, unit_id: UUID) -> UnitRow | None:

@@ -45,6 +45,8 @@ class Scope:
     everywhere: frozenset[Permission]
     by_unit: Mapping[UUID, frozenset[Permission]]
     lineage_ids: frozenset[UUID]
+    limit: frozenset[Permission] | None = None
+    """What the token was cut to, if it was; nothing may be handed on beyond it."""
 
     @property
     def unit_ids(self) -> frozenset[UUID]:
@@ -72,6 +74,12 @@ class Scope:
         if unit_id is None:
             return any(permission in held for held in self.by_unit.values())
         return permission in self.by_unit.get(unit_id, frozenset())
+
+    def units_with(self, permission: Permission) -> list[UUID] | None:
+        """Return the units on which the permission is held; None for all. A unit may be visible by another permission."""
+        if permission in self.everywhere:
+            return None
+        return [unit_id for unit_id, held in self.by_unit.items() if permission in held]
 
     def require(self, permission: Permission, unit_id: UUID | None) -> None:
         """Raise NotFound for a unit out of reach, PermissionDenied for one that is seen but not granted.
@@ -133,4 +141,5 @@ def member_scope(
         everywhere=everywhere & allowed,
         by_unit=by_unit,
         lineage_ids=frozenset(lineage_ids),
+        limit=limit,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from server.kit.errors import DomainError, InvalidInput, NotFound, Problems
@@ -21,8 +22,16 @@ from server.tenants.rules import (
     UnitKind,
     may_stand_under,
 )
-from server.tenants.scope import Actor, ActorKind, Reach, Scope, member_scope
+from server.tenants.scope import Actor, Reach, Scope, member_scope
 from server.tenants.uow import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One role of a member, and the units that it reaches; None when it stands on the root and reaches them all."""
+
+    role: Role
+    unit_ids: Collection[UUID] | None
 
 
 async def create_organization(uow: UnitOfWork, kind: OrganizationKind, name: str, time_zone: str = "UTC") -> UnitRow:
@@ -132,34 +141,36 @@ async def grant_role(uow: UnitOfWork, member_id: UUID, unit_id: UUID, role: Role
 
 
 async def scope_of_member(
-    uow: UnitOfWork, member: MemberRow, *, unit_id: UUID | None = None, limit: frozenset[Permission] | None = None
+    uow: UnitOfWork,
+    actor: Actor,
+    grants: Iterable[Grant],
+    *,
+    within: Collection[UUID] | None = None,
+    limit: frozenset[Permission] | None = None,
 ) -> Scope:
-    """Resolve what a member reaches now; `unit_id` and `limit` cut it to what a token was given."""
-    organization_id = uow.scope.organization_id
-    granted = await repository.grants_of_member(uow.session, organization_id, member.id)
+    """Resolve what a member's grants add up to; `within` (units) and `limit` cut it to what a token was given."""
     everywhere: frozenset[Permission] = frozenset()
     by_unit: dict[UUID, frozenset[Permission]] = {}
-    for grant in granted:
+    for grant in grants:
         held = ROLE_PERMISSIONS[grant.role]
-        if grant.on_root:
+        if grant.unit_ids is None:
             everywhere |= held
-        else:
-            by_unit[grant.unit_id] = by_unit.get(grant.unit_id, frozenset()) | held
-    if unit_id is not None:
-        below = await repository.units_below(uow.session, organization_id, unit_id)
-        by_unit = {one: held for one in below if (held := by_unit.get(one, frozenset()) | everywhere)}
+            continue
+        for one in grant.unit_ids:
+            by_unit[one] = by_unit.get(one, frozenset()) | held
+    if within is not None:
+        by_unit = {one: held for one in within if (held := by_unit.get(one, frozenset()) | everywhere)}
         everywhere = frozenset()
-    actor = Actor(ActorKind.MEMBER, member.id, member.name)
     return await _scope(uow, actor, everywhere, by_unit, limit)
 
 
-async def scope_of_app(uow: UnitOfWork, actor: Actor, unit_id: UUID, permissions: frozenset[Permission]) -> Scope:
-    """Resolve what an app's token reaches: one unit and everything under it."""
-    root = await repository.root_unit(uow.session, uow.scope.organization_id)
-    if root is not None and root.id == unit_id:
+async def scope_of_app(
+    uow: UnitOfWork, actor: Actor, unit_ids: Collection[UUID] | None, permissions: frozenset[Permission]
+) -> Scope:
+    """Resolve what an app's token reaches: the units given, which are one and everything under it; None for the root."""
+    if unit_ids is None:
         return await _scope(uow, actor, permissions, {}, None)
-    below = await repository.units_below(uow.session, uow.scope.organization_id, unit_id)
-    return await _scope(uow, actor, frozenset(), dict.fromkeys(below, permissions), None)
+    return await _scope(uow, actor, frozenset(), dict.fromkeys(unit_ids, permissions), None)
 
 
 async def _scope(
@@ -196,6 +207,18 @@ async def unit(uow: UnitOfWork, unit_id: UUID) -> UnitRow:
     if row is None:
         raise NotFound
     return row
+
+
+async def units_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, UnitRow]:
+    """Return the units with these ids that the scope sees."""
+    rows = await repository.units_by_id(uow.session, uow.scope.organization_id, ids)
+    return {row.id: row for row in rows}
+
+
+async def members_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, MemberRow]:
+    """Return the members with these ids."""
+    rows = await repository.members_by_id(uow.session, uow.scope.organization_id, ids)
+    return {row.id: row for row in rows}
 
 
 async def list_units(

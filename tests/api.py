@@ -1,0 +1,77 @@
+"""The API over real HTTP: a uvicorn server in the test process, and a client that speaks GraphQL as a stranger would."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.types import ASGIApp
+
+MODERN = "application/graphql-response+json"
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[str]:
+    """Serve an application on a free loopback port; give its address."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", ws="websockets-sansio"))
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    while not server.started:
+        if task.done():
+            await task
+        await asyncio.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await task
+        listening.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Return the data of an answer without errors."""
+        assert "errors" not in self.body, self.body
+        data: dict[str, Any] = self.body["data"]
+        return data
+
+    @property
+    def codes(self) -> list[str]:
+        """Return the codes of the top-level errors."""
+        return [error["extensions"]["code"] for error in self.body.get("errors", [])]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A client of one server."""
+
+    url: str
+    http: httpx.AsyncClient
+
+    async def ask(
+        self, query: str, variables: dict[str, Any] | None = None, *, token: str | None, key: str | None = None
+    ) -> Answer:
+        """Send one GraphQL request."""
+        headers = {"accept": MODERN}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        if key is not None:
+            headers["idempotency-key"] = key
+        body = {"query": query, "variables": variables or {}}
+        response = await self.http.post(f"{self.url}/graphql", json=body, headers=headers)
+        return Answer(response.status_code, response.json())
