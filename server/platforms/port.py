@@ -111,6 +111,14 @@ class ListedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """What a platform tells about a person who wrote to the page; each part may be missing."""
+
+    name: str | None
+    first_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignCosts:
     """What the platform says a marketing campaign has cost so far. Totals, not increments."""
 
@@ -442,6 +450,10 @@ class Connector(Protocol):
 
     async def list_messages(self, page: PageCredentials, since: datetime) -> list[ListedMessage]:
         """List the page's messages, both directions, of all conversations updated since; raise PlatformCallFailed."""
+        ...
+
+    async def read_profile(self, page: PageCredentials, person_external_id: str) -> Profile | None:
+        """Read a person's name; None for who never wrote or is not told; raise PlatformCallFailed if asking failed."""
         ...
 
     # paid marketing

@@ -1,4 +1,4 @@
-"""Factories of the platform tests: connectors, pages, messages, and the scripted server."""
+"""Fixtures of the platform tests: published bodies, the scripted server, the stand-in."""
 
 from __future__ import annotations
 
@@ -7,37 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from server.config import MessengerSettings
 from server.platforms.messenger.connector import MessengerConnector
-from server.platforms.port import Channel, OutgoingMessage, PageCredentials
+from tests.platforms.factory import a_connector
+from tests.platforms.standin_process import Standin
 from tests.platforms.wire import Script, Wire
-
-SECRET = "0123456789abcdef0123456789abcdef"
-VERIFY_TOKEN = "a-verify-token"
-PAGE_TOKEN = "EAAG-page-token"
-
-
-def a_connector(url: str = "http://127.0.0.1:1", secret: str = SECRET) -> MessengerConnector:
-    """A connector whose Graph API is at `url`."""
-    return MessengerConnector(
-        MessengerSettings(
-            MESSENGER_APP_ID="app-1",
-            MESSENGER_APP_SECRET=secret,
-            MESSENGER_VERIFY_TOKEN=VERIFY_TOKEN,
-            MESSENGER_GRAPH_URL=url,
-            MESSENGER_DIALOG_URL=url,
-        )
-    )
-
-
-def a_page(external_id: str = "100", ad_account_id: str | None = "act_9") -> PageCredentials:
-    """Credentials of a page."""
-    return PageCredentials(Channel.MESSENGER, external_id, PAGE_TOKEN, "EAAG-account-token", ad_account_id)
-
-
-def a_message(text: str = "Hello", **changes: object) -> OutgoingMessage:
-    """A message to person 7."""
-    return OutgoingMessage(**{"recipient_external_id": "7", "text": text, "reference": "sb1:ref:1"} | changes)
 
 
 @pytest.fixture
@@ -62,3 +35,14 @@ async def wired() -> AsyncIterator[Callable[[Script], Awaitable[tuple[MessengerC
     for connector, wire in started:
         await connector.aclose()
         await wire.stop()
+
+
+@pytest.fixture(scope="module")
+async def standin() -> AsyncIterator[Standin]:
+    """Run the stand-in for the tests of one module."""
+    running = Standin()
+    try:
+        await running.start()
+        yield running
+    finally:
+        await running.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -23,45 +23,14 @@ from server.platforms.port import (
     OptedOut,
     PageRestricted,
     Postback,
-    RawEvent,
     Reacted,
     Read,
     ReviewChanged,
     Unplaced,
 )
-from tests.platforms.conftest import a_connector
+from tests.platforms.factory import a_connector
+from tests.platforms.items import AT, AT_MS, MARKETING, change, events_of, messaging, raw_of
 
-AT_MS = 1_700_000_000_123
-AT = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=AT_MS)
-
-
-def raw_of(item: dict[str, object], slot: str = "messaging", object_name: str = "page") -> list[RawEvent]:
-    entry = {"id": "100", "time": AT_MS, slot: [item]}
-    return a_connector().split(json.dumps({"object": object_name, "entry": [entry]}).encode())
-
-
-def messaging(**parts: object) -> dict[str, object]:
-    return {"sender": {"id": "7"}, "recipient": {"id": "100"}, "timestamp": AT_MS, **parts}
-
-
-def change(field: str, **value: object) -> dict[str, object]:
-    return {"field": field, "value": value}
-
-
-def events_of(raw: RawEvent) -> list[Event]:
-    return a_connector().parse(raw.kind, raw.page_external_id, raw.payload)
-
-
-MARKETING = {
-    "recipient_id": "7",
-    "page_id": "100",
-    "app_id": "app-1",
-    "timestamp": AT_MS,
-    "mid": "m_1",
-    "marketing_message_tracking_id": "t_1",
-    "messenger_subscription_token": "tok",
-    "message_id": "c_1",
-}
 OPTIN = {"type": "notification_messages", "payload": "offers", "notification_messages_token": "tok", "title": "Offers"}
 RATING = {"item": "rating", "open_graph_story_id": 5, "reviewer_id": 7, "created_time": 1_700_000_000}
 COMMENT = {"item": "comment", "comment_id": "c1", "post_id": "p1", "created_time": 1_700_000_000}

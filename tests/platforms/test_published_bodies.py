@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from server.platforms.port import (
     Attachment,
     CommentChanged,
     Delivered,
-    Event,
     MessageEchoed,
     MessageReceived,
-    RawEvent,
     Read,
     ReviewChanged,
 )
-from tests.platforms.conftest import a_connector
+from tests.platforms.items import ms, read
 
 Published = Callable[[str], bytes]
 PERSON = "987654321432"
 PAGE = "12345654332"
-
-
-def read(body: bytes) -> list[tuple[RawEvent, Event]]:
-    connector = a_connector()
-    raw = connector.split(body)
-    return [(one, event) for one in raw for event in connector.parse(one.kind, one.page_external_id, one.payload)]
-
-
-def ms(value: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)
 
 
 def test_a_text_message_is_read_with_its_ids_as_strings(published: Published) -> None:

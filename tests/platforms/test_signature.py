@@ -9,7 +9,7 @@ import pytest
 
 from server.platforms.messenger.signature import sign
 from server.platforms.port import SignatureInvalid
-from tests.platforms.conftest import SECRET, VERIFY_TOKEN, a_connector
+from tests.platforms.factory import SECRET, VERIFY_TOKEN, a_connector
 
 BODY = b'{"object":"page","entry":[{"text":"\\u00fc"}]}'
 HEADER = "x-hub-signature-256"

@@ -8,8 +8,8 @@ from itertools import combinations
 import pytest
 
 from server.platforms.port import BodyMalformed, MessageReceived, Unplaced
-from tests.platforms.conftest import a_connector
-from tests.platforms.test_parse import AT_MS, MARKETING, change, events_of, messaging, raw_of
+from tests.platforms.factory import a_connector
+from tests.platforms.items import AT_MS, MARKETING, change, events_of, messaging, raw_of
 
 
 def body_of(*entries: object) -> bytes:
@@ -158,7 +158,8 @@ def test_a_time_is_read_by_its_magnitude() -> None:
 
 
 def test_an_absurd_time_gives_way_to_the_time_of_the_entry() -> None:
-    for absurd in (-1, 0, True, 10**30, "soon", "9999-12-31T23:59:59-23:59", [], None):
+    absurdities: list[object] = [-1, 0, True, 10**30, "soon", "9999-12-31T23:59:59-23:59", [], None]
+    for absurd in absurdities:
         [raw] = raw_of(messaging(message={"mid": "m"}) | {"timestamp": absurd})
 
         assert raw.occurred_at.timestamp() == AT_MS / 1000

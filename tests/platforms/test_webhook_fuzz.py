@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.platforms.port import BodyMalformed
-from tests.platforms.conftest import a_connector
+from tests.platforms.factory import a_connector
 
 NAMES = [
     *("sender", "recipient", "timestamp", "message", "message_edit", "delivery", "read", "reaction", "postback"),
@@ -60,7 +61,7 @@ KINDS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(ENVELOPES)
 def test_an_envelope_of_anything_is_split_and_read_without_an_error(envelope: dict[str, object]) -> None:
     connector = a_connector()
@@ -79,16 +80,14 @@ def test_an_envelope_of_anything_is_split_and_read_without_an_error(envelope: di
         assert connector.parse(raw.kind, raw.page_external_id, json.loads(stored))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=8))
 def test_any_payload_under_any_kind_is_read_without_an_error(kind: str, payload: dict[str, object]) -> None:
     assert a_connector().parse(kind, "100", payload)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200) | st.text(alphabet='[]{}":,\\u d8009aeN', max_size=80).map(str.encode))
 def test_any_bytes_are_split_or_called_malformed(body: bytes) -> None:
-    try:
+    with suppress(BodyMalformed):
         assert isinstance(a_connector().split(body), list)
-    except BodyMalformed as problem:
-        assert str(problem)
