@@ -1,0 +1,90 @@
+"""SQL of consent dialogues and the accounts they grant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.channels.models import ConnectedAccountRow, ConnectionRow, ConnectionState
+from server.platforms.port import Channel
+
+
+async def open_by_state(
+    session: AsyncSession, organization_id: UUID, channel: Channel, state_hashes: Sequence[bytes]
+) -> ConnectionRow | None:
+    """Lock and return the dialogue that waits for this state, unless it has expired."""
+    statement = (
+        select(ConnectionRow)
+        .where(
+            ConnectionRow.organization_id == organization_id,
+            ConnectionRow.channel == channel,
+            ConnectionRow.state_hash.in_(state_hashes),
+            ConnectionRow.state == ConnectionState.STARTED,
+            ConnectionRow.expires_at > func.clock_timestamp(),
+        )
+        .with_for_update()
+    )
+    return (await session.scalars(statement)).one_or_none()
+
+
+async def by_id(
+    session: AsyncSession, organization_id: UUID, connection_id: UUID, *, lock: bool
+) -> ConnectionRow | None:
+    """Return one dialogue that the scope sees; `lock` keeps it until the transaction ends."""
+    statement = select(ConnectionRow).where(
+        ConnectionRow.organization_id == organization_id, ConnectionRow.id == connection_id
+    )
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    return (await session.scalars(statement)).one_or_none()
+
+
+async def forget_expired(session: AsyncSession, organization_id: UUID) -> None:
+    """Drop the sealed tokens of dialogues that nobody finished in time."""
+    await session.execute(
+        update(ConnectionRow)
+        .where(
+            ConnectionRow.organization_id == organization_id,
+            ConnectionRow.found_sealed.is_not(None),
+            ConnectionRow.expires_at < func.clock_timestamp(),
+        )
+        .values(found_sealed=None)
+    )
+
+
+async def account_id_of(
+    session: AsyncSession, organization_id: UUID, channel: Channel, external_id: str, unit_id: UUID
+) -> UUID | None:
+    """Return the id of the account that this grant renews."""
+    statement = select(ConnectedAccountRow.id).where(
+        ConnectedAccountRow.organization_id == organization_id,
+        ConnectedAccountRow.channel == channel,
+        ConnectedAccountRow.external_id == external_id,
+        ConnectedAccountRow.unit_id == unit_id,
+    )
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def insert_account(session: AsyncSession, values: dict[str, Any]) -> bool:
+    """Insert an account; False if another transaction was first."""
+    inserted = await session.execute(
+        insert(ConnectedAccountRow)
+        .values(**values)
+        .on_conflict_do_nothing(index_elements=["organization_id", "channel", "external_id", "unit_id"])
+        .returning(ConnectedAccountRow.id)
+    )
+    return inserted.first() is not None
+
+
+async def renew_account(session: AsyncSession, organization_id: UUID, account_id: UUID, values: dict[str, Any]) -> None:
+    """Give an account its new token and health."""
+    await session.execute(
+        update(ConnectedAccountRow)
+        .where(ConnectedAccountRow.organization_id == organization_id, ConnectedAccountRow.id == account_id)
+        .values(**values)
+    )

@@ -1,0 +1,197 @@
+"""Contacts: one person per identity on a page, whoever hears of them first; their names and labels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from server.contacts import repository
+from server.contacts.errors import LabelExists, LabelOutOfPlace
+from server.contacts.jobs import ReadProfile
+from server.contacts.models import ContactIdentityRow, ContactRow, LabelRow
+from server.contacts.rules import MAX_LABEL, color_problems, name_problems, told_name
+from server.kit.errors import NotFound, Problems
+from server.kit.ids import new_id
+from server.kit.pagination import Keyset, Page, PageArguments, SortKey
+from server.tenants import service as tenants
+from server.tenants.rules import Permission
+from server.tenants.uow import UnitOfWork
+
+
+class OwnedPage(Protocol):
+    """A page as far as contacts know it; channels' PageRef is one. The two slices stand beside each other."""
+
+    @property
+    def id(self) -> UUID:
+        """The page's id."""
+
+    @property
+    def unit_id(self) -> UUID:
+        """The unit that the page, and so the contact, belongs to."""
+
+
+async def identify(uow: UnitOfWork, page: OwnedPage, external_id: str) -> UUID:
+    """Return the contact whom the page's platform names `external_id`, and create it if nobody knew it.
+
+    However many call at once, one contact comes of it: the unique key of the identity decides, the others use the winner.
+    """
+    organization_id = uow.scope.organization_id
+    known = await repository.contact_id_of(uow.session, organization_id, page.id, external_id)
+    if known is not None:
+        return known
+    contact_id = new_id()
+    await repository.insert_contact(uow.session, organization_id, contact_id, page.unit_id)
+    identity = {
+        "organization_id": organization_id,
+        "id": new_id(),
+        "unit_id": page.unit_id,
+        "contact_id": contact_id,
+        "page_id": page.id,
+        "external_id": external_id,
+    }
+    if await repository.insert_identity(uow.session, identity):
+        uow.defer(ReadProfile(contact_id, page.id, external_id), key=str(contact_id))
+        uow.announce("contacts")
+        return contact_id
+    await repository.delete_contact(uow.session, organization_id, contact_id)
+    winner = await repository.contact_id_of(uow.session, organization_id, page.id, external_id)
+    if winner is None:
+        raise NotFound
+    return winner
+
+
+async def contact(uow: UnitOfWork, contact_id: UUID) -> ContactRow:
+    """Return one contact; raise NotFound. Needs contact:read on its unit."""
+    return await _contact(uow, contact_id, Permission.CONTACT_READ)
+
+
+async def contacts_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[ContactRow]:
+    """Return those of the contacts that the scope sees, in no particular order."""
+    return await repository.contacts_by_id(uow.session, uow.scope.organization_id, ids)
+
+
+async def identities_of(uow: UnitOfWork, contact_ids: Sequence[UUID]) -> dict[UUID, list[ContactIdentityRow]]:
+    """Return the identities of each contact, oldest first; contacts without any are left out."""
+    found: dict[UUID, list[ContactIdentityRow]] = defaultdict(list)
+    for row in await repository.identities_of(uow.session, uow.scope.organization_id, contact_ids):
+        found[row.contact_id].append(row)
+    return dict(found)
+
+
+async def list_contacts(
+    uow: UnitOfWork, arguments: PageArguments, unit_id: UUID | None = None, label_id: UUID | None = None
+) -> Page[ContactRow]:
+    """List contacts, newest first: all, those of a unit and everything under it, those with a label.
+
+    Needs contact:read; contacts of units where the scope lacks it are left out.
+    """
+    scope = uow.scope
+    if unit_id is None:
+        scope.require_anywhere(Permission.CONTACT_READ)
+    else:
+        scope.require(Permission.CONTACT_READ, unit_id)
+    allowed = None
+    if Permission.CONTACT_READ not in scope.everywhere:
+        allowed = [one for one, held in scope.by_unit.items() if Permission.CONTACT_READ in held]
+    keyset = Keyset((SortKey(ContactRow.id, UUID, descending=True),), ["contacts", unit_id, label_id])
+    rows = await repository.list_contacts(
+        uow.session, scope.organization_id, keyset, arguments, unit_id=unit_id, label_id=label_id, unit_ids=allowed
+    )
+    return keyset.page(rows, arguments, lambda row: (row.id,))
+
+
+async def rename(uow: UnitOfWork, contact_id: UUID, name: str | None, first_name: str | None = None) -> ContactRow:
+    """Give a contact another name, or None for none. Needs contact:write on its unit."""
+    row = await _contact(uow, contact_id, Permission.CONTACT_WRITE)
+    problems = [*name_problems(name, "name"), *name_problems(first_name, "firstName")]
+    if problems:
+        raise Problems(problems)
+    row.name, row.first_name = name, first_name
+    uow.announce("contacts")
+    return row
+
+
+async def set_profile(uow: UnitOfWork, contact_id: UUID, name: str | None, first_name: str | None) -> None:
+    """Write the name that the platform tells for a person, and that it was asked now; a name that is there stays."""
+    values = {"name": told_name(name), "first_name": told_name(first_name)}
+    await repository.set_profile(uow.session, uow.scope.organization_id, contact_id, values)
+    uow.announce("contacts")
+
+
+async def create_label(uow: UnitOfWork, unit_id: UUID, name: str, color: str) -> LabelRow:
+    """Create a label that a unit and everything under it may use; raise LabelExists. Needs contact:write there."""
+    uow.scope.require(Permission.CONTACT_WRITE, unit_id)
+    await tenants.unit(uow, unit_id)
+    problems = [*name_problems(name, "name", MAX_LABEL), *color_problems(color)]
+    if problems:
+        raise Problems(problems)
+    label_id = new_id()
+    values = {
+        "organization_id": uow.scope.organization_id,
+        "id": label_id,
+        "unit_id": unit_id,
+        "name": name,
+        "color": color,
+    }
+    if not await repository.insert_label(uow.session, values):
+        raise LabelExists
+    return await _label(uow, label_id)
+
+
+async def labels_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[LabelRow]:
+    """Return those of the labels that the scope sees, in no particular order."""
+    return await repository.labels_by_id(uow.session, uow.scope.organization_id, ids)
+
+
+async def list_labels(uow: UnitOfWork, arguments: PageArguments, unit_id: UUID | None = None) -> Page[LabelRow]:
+    """List labels by name: those that a unit may use (its own and those of the units above), or all of the scope."""
+    if unit_id is None:
+        uow.scope.require_anywhere(Permission.CONTACT_READ)
+    else:
+        uow.scope.require(Permission.CONTACT_READ, unit_id)
+    keyset = Keyset((SortKey(LabelRow.name, str), SortKey(LabelRow.id, UUID)), ["labels", unit_id])
+    rows = await repository.list_labels(uow.session, uow.scope.organization_id, keyset, arguments, unit_id)
+    return keyset.page(rows, arguments, lambda row: (row.name, row.id))
+
+
+async def label_contact(uow: UnitOfWork, contact_id: UUID, label_id: UUID) -> ContactRow:
+    """Put a label on a contact; repeating it changes nothing. Needs contact:write; raises LabelOutOfPlace."""
+    row = await _contact(uow, contact_id, Permission.CONTACT_WRITE)
+    label = await _label(uow, label_id)
+    if not await repository.is_above(uow.session, uow.scope.organization_id, label.unit_id, row.unit_id):
+        raise LabelOutOfPlace
+    await repository.insert_contact_label(uow.session, uow.scope.organization_id, row, label_id)
+    uow.announce("contacts")
+    return row
+
+
+async def unlabel_contact(uow: UnitOfWork, contact_id: UUID, label_id: UUID) -> ContactRow:
+    """Take a label off a contact; repeating it changes nothing. Needs contact:write."""
+    row = await _contact(uow, contact_id, Permission.CONTACT_WRITE)
+    await repository.delete_contact_label(uow.session, uow.scope.organization_id, contact_id, label_id)
+    uow.announce("contacts")
+    return row
+
+
+async def labels_of_contacts(uow: UnitOfWork, ids: Sequence[UUID]) -> dict[UUID, list[LabelRow]]:
+    """Return the labels of each contact by name; contacts without any are left out."""
+    found: dict[UUID, list[LabelRow]] = defaultdict(list)
+    for contact_id, label in await repository.labels_of_contacts(uow.session, uow.scope.organization_id, ids):
+        found[contact_id].append(label)
+    return dict(found)
+
+
+async def _contact(uow: UnitOfWork, contact_id: UUID, permission: Permission) -> ContactRow:
+    row = await repository.contact(uow.session, uow.scope.organization_id, contact_id)
+    if row is None:
+        raise NotFound
+    uow.scope.require(permission, row.unit_id)
+    return row
+
+
+async def _label(uow: UnitOfWork, label_id: UUID) -> LabelRow:
+    for row in await repository.labels_by_id(uow.session, uow.scope.organization_id, [label_id]):
+        return row
+    raise NotFound(path=("labelId",))
