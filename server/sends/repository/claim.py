@@ -1,0 +1,116 @@
+"""The claim: the one statement through which every outgoing message must pass.
+
+It takes due sends of one page with SKIP LOCKED and checks, in the same statement, everything that could forbid them: the
+batch's state and approved digest, suppression, consent, window, the daily cap, the page's and the account's health, and
+any pause. Whatever comes before it is advice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.consent import gate
+from server.sends.models import Purpose, SendState
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One send as the claim left it: CLAIMED for this worker, or SKIPPED with the rule that forbade it."""
+
+    id: UUID
+    unit_id: UUID
+    contact_id: UUID
+    state: SendState
+    reason: str | None
+    recipient_external_id: str
+    text: str
+    human_agent: bool
+    attempt: int
+    claimed_at: datetime
+    platform_campaign_id: str | None
+    topic_id: UUID | None
+    token_sealed: bytes | None
+
+
+_CLAIM = text(f"""
+WITH due AS MATERIALIZED (
+  SELECT s.* FROM send_intent s
+  JOIN page ON page.organization_id = s.organization_id AND page.id = s.page_id
+  JOIN connected_account account
+    ON account.organization_id = page.organization_id AND account.id = page.account_id
+  WHERE s.organization_id = :organization AND s.page_id = :page AND s.purpose = :purpose
+    AND s.state = 'QUEUED' AND s.not_before <= clock_timestamp()
+    AND page.disconnected_at IS NULL AND page.health IN ('HEALTHY', 'EXPIRING')
+    AND account.health IN ('HEALTHY', 'EXPIRING')
+    AND (page.paused_until IS NULL OR page.paused_until <= clock_timestamp())
+    AND NOT EXISTS (SELECT FROM send_batch paused WHERE paused.organization_id = s.organization_id
+      AND paused.id = s.batch_id AND paused.state = 'PAUSED')
+  ORDER BY s.not_before, s.id
+  LIMIT :size
+  FOR UPDATE OF s SKIP LOCKED
+), judged AS MATERIALIZED (
+  SELECT s.*, consent.event_id AS allowed_by, consent.token_sealed,
+    CASE
+      WHEN s.batch_id IS NOT NULL AND batch.state IS DISTINCT FROM 'RUNNING' THEN 'STOPPED'
+      WHEN s.purpose = 'MARKETING'
+        AND (batch.approved_digest IS NULL OR batch.approved_digest IS DISTINCT FROM s.content_digest)
+        THEN 'APPROVAL_STALE'
+      ELSE {gate.REFUSAL}
+    END AS refusal
+  FROM due s
+  LEFT JOIN send_batch batch ON batch.organization_id = s.organization_id AND batch.id = s.batch_id
+  {gate.JOINS}
+), taken AS ({gate.TAKE_CAP}
+), verdict AS (
+  SELECT judged.id, judged.allowed_by, judged.token_sealed,
+    CASE
+      WHEN judged.refusal IS NOT NULL THEN judged.refusal
+      WHEN judged.purpose = 'MARKETING' AND NOT EXISTS (SELECT FROM taken WHERE taken.send_id = judged.id)
+        THEN 'DAILY_CAP'
+    END AS refusal
+  FROM judged
+)
+UPDATE send_intent s SET
+  state = CASE WHEN verdict.refusal IS NULL THEN 'CLAIMED' ELSE 'SKIPPED' END,
+  reason = verdict.refusal,
+  attempt = s.attempt + CASE WHEN verdict.refusal IS NULL THEN 1 ELSE 0 END,
+  claimed_by = CASE WHEN verdict.refusal IS NULL THEN cast(:worker AS uuid) END,
+  claimed_at = CASE WHEN verdict.refusal IS NULL THEN clock_timestamp() END,
+  settled_at = CASE WHEN verdict.refusal IS NULL THEN NULL ELSE clock_timestamp() END,
+  checked_absent = 0,
+  consent_event_id = CASE WHEN s.purpose = 'MARKETING' THEN verdict.allowed_by END
+FROM verdict
+WHERE s.organization_id = :organization AND s.id = verdict.id
+RETURNING s.id, s.unit_id, s.contact_id, s.state, s.reason, s.recipient_external_id, s.text, s.human_agent,
+  s.attempt, coalesce(s.claimed_at, s.settled_at) AS claimed_at, s.platform_campaign_id, s.topic_id, verdict.token_sealed
+""")
+
+
+async def claim(
+    session: AsyncSession,
+    organization_id: UUID,
+    page_id: UUID,
+    purpose: Purpose,
+    *,
+    worker_id: UUID,
+    size: int,
+    marketing_gap: timedelta,
+) -> list[Claimed]:
+    """Claim or skip up to `size` due sends of one page; the caller commits before it calls the platform."""
+    rows = await session.execute(
+        _CLAIM,
+        {
+            "organization": organization_id,
+            "page": page_id,
+            "purpose": purpose.value,
+            "worker": worker_id,
+            "size": size,
+            "marketing_gap": marketing_gap,
+        },
+    )
+    return [Claimed(**{**row._mapping, "state": SendState(row.state)}) for row in rows]
