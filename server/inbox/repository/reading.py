@@ -1,0 +1,264 @@
+"""SQL of reading: a page of conversations with all that was asked for, in at most two statements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Row, Select, Uuid, and_, exists, func, literal, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from server.channels.models import PageRow
+from server.contacts.models import ContactRow, LabelRow
+from server.inbox.models import ConversationLabelRow, ConversationRow, MessageRow
+from server.inbox.views import (
+    AssigneePart,
+    ContactPart,
+    ConversationFilter,
+    ConversationView,
+    LabelPart,
+    LastMessagePart,
+    PagePart,
+    Parts,
+)
+from server.kit.pagination import Keyset, PageArguments
+from server.tenants.models import MemberRow, UnitClosureRow
+
+_CORE = (
+    ConversationRow.id,
+    ConversationRow.unit_id,
+    ConversationRow.page_id,
+    ConversationRow.contact_id,
+    ConversationRow.status,
+    ConversationRow.folder,
+    ConversationRow.category,
+    ConversationRow.assignee_id,
+    ConversationRow.last_message_id,
+    ConversationRow.last_message_at,
+    ConversationRow.last_inbound_at,
+    ConversationRow.unread_count,
+    ConversationRow.revision,
+    ConversationRow.created_at,
+)
+_CONTACT = (ContactRow.id, ContactRow.name, ContactRow.first_name)
+_PAGE = (PageRow.id, PageRow.channel, PageRow.external_id, PageRow.name)
+_ASSIGNEE = (MemberRow.id, MemberRow.name)
+_LAST_MESSAGE = (
+    MessageRow.id,
+    MessageRow.direction,
+    MessageRow.state,
+    MessageRow.text,
+    func.jsonb_array_length(MessageRow.attachments) > 0,
+    MessageRow.occurred_at,
+    MessageRow.unsent_at,
+)
+
+
+async def list_conversations(
+    session: AsyncSession,
+    organization_id: UUID,
+    keyset: Keyset,
+    arguments: PageArguments,
+    wanted: ConversationFilter,
+    parts: Parts,
+    unit_ids: Collection[UUID] | None,
+) -> list[ConversationView]:
+    """Return up to `size + 1` conversations of the page; `unit_ids` None stands for every unit."""
+    statement = (
+        _select(parts)
+        .where(ConversationRow.organization_id == organization_id, *_conditions(organization_id, wanted, unit_ids))
+        .where(*keyset.beyond(arguments))
+        .order_by(*keyset.order(arguments))
+        .limit(arguments.size + 1)
+    )
+    return await _views(session, organization_id, statement, parts)
+
+
+async def conversations_by_id(
+    session: AsyncSession,
+    organization_id: UUID,
+    ids: Sequence[UUID],
+    parts: Parts,
+    unit_ids: Collection[UUID] | None,
+) -> list[ConversationView]:
+    """Return the conversations with these ids, in no order."""
+    statement = _select(parts).where(
+        ConversationRow.organization_id == organization_id,
+        ConversationRow.id.in_(ids),
+        *_in_units(unit_ids),
+    )
+    return await _views(session, organization_id, statement, parts)
+
+
+async def horizon(session: AsyncSession) -> int:
+    """Return the oldest transaction that may still commit: everything below it is settled and visible."""
+    return int(
+        (await session.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"))).scalar_one()
+    )
+
+
+async def changes(
+    session: AsyncSession,
+    organization_id: UUID,
+    after: tuple[int, UUID],
+    below: int,
+    limit: int,
+    unit_ids: Collection[UUID] | None,
+) -> list[tuple[ConversationView, int]]:
+    """Return conversations changed after the position and below the horizon, oldest change first, with their change."""
+    parts = Parts.every()
+    statement = (
+        _select(parts, ConversationRow.change_xid)
+        .where(
+            ConversationRow.organization_id == organization_id,
+            tuple_(ConversationRow.change_xid, ConversationRow.id) > tuple_(*after),
+            ConversationRow.change_xid < below,
+            *_in_units(unit_ids),
+        )
+        .order_by(ConversationRow.change_xid, ConversationRow.id)
+        .limit(limit)
+    )
+    rows = (await session.execute(statement)).all()
+    views = await _labelled(session, organization_id, [_view(row, parts) for row in rows], parts)
+    return [(view, row[-1]) for view, row in zip(views, rows, strict=True)]
+
+
+async def has_change_from(
+    session: AsyncSession, organization_id: UUID, after: tuple[int, UUID], unit_ids: Collection[UUID] | None
+) -> bool:
+    """Say whether anything visible changed after the position, settled or not."""
+    found = exists().where(
+        ConversationRow.organization_id == organization_id,
+        tuple_(ConversationRow.change_xid, ConversationRow.id) > tuple_(*after),
+        *_in_units(unit_ids),
+    )
+    return bool((await session.execute(select(found))).scalar_one())
+
+
+async def list_messages(
+    session: AsyncSession, organization_id: UUID, conversation_id: UUID, keyset: Keyset, arguments: PageArguments
+) -> Sequence[MessageRow]:
+    """Return up to `size + 1` messages of the page."""
+    statement = (
+        select(MessageRow)
+        .where(
+            MessageRow.organization_id == organization_id,
+            MessageRow.conversation_id == conversation_id,
+            *keyset.beyond(arguments),
+        )
+        .order_by(*keyset.order(arguments))
+        .limit(arguments.size + 1)
+    )
+    return (await session.scalars(statement)).all()
+
+
+def _conditions(
+    organization_id: UUID, wanted: ConversationFilter, unit_ids: Collection[UUID] | None
+) -> Iterator[ColumnElement[bool]]:
+    row = ConversationRow
+    yield from _in_units(unit_ids)
+    equal: Iterable[tuple[InstrumentedAttribute[Any], object]] = (
+        (row.status, wanted.status),
+        (row.folder, wanted.folder),
+        (row.page_id, wanted.page_id),
+        (row.assignee_id, wanted.assignee_id),
+        (row.category, wanted.category),
+    )
+    yield from (column == value for column, value in equal if value is not None)
+    if wanted.unassigned is not None:
+        yield row.assignee_id.is_(None) if wanted.unassigned else row.assignee_id.is_not(None)
+    if wanted.unit_id is not None:
+        below = select(UnitClosureRow.descendant_id).where(
+            UnitClosureRow.organization_id == organization_id, UnitClosureRow.ancestor_id == wanted.unit_id
+        )
+        yield row.unit_id.in_(below)
+    if wanted.label_id is not None:
+        yield exists().where(
+            ConversationLabelRow.organization_id == row.organization_id,
+            ConversationLabelRow.conversation_id == row.id,
+            ConversationLabelRow.label_id == wanted.label_id,
+        )
+
+
+def _in_units(unit_ids: Collection[UUID] | None) -> Iterator[ColumnElement[bool]]:
+    if unit_ids is not None:
+        yield ConversationRow.unit_id == func.any(literal(sorted(unit_ids), ARRAY(Uuid())))
+
+
+def _select(parts: Parts, *more: InstrumentedAttribute[Any]) -> Select[*tuple[Any, ...]]:
+    row = ConversationRow
+    columns: list[ColumnElement[Any] | InstrumentedAttribute[Any]] = list(_CORE)
+    chosen = [found for found in _joins(parts) if found is not None]
+    for part, _, _ in chosen:
+        columns.extend(part)
+    statement: Select[*tuple[Any, ...]] = select(*columns, *more).select_from(row)
+    for _, target, key in chosen:
+        statement = statement.outerjoin(target, and_(target.organization_id == row.organization_id, target.id == key))
+    return statement
+
+
+_Join = tuple[tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...], type[Any], InstrumentedAttribute[Any]]
+
+
+def _joins(parts: Parts) -> Iterator[_Join]:
+    row = ConversationRow
+    if parts.contact:
+        yield _CONTACT, ContactRow, row.contact_id
+    if parts.page:
+        yield _PAGE, PageRow, row.page_id
+    if parts.assignee:
+        yield _ASSIGNEE, MemberRow, row.assignee_id
+    if parts.last_message:
+        yield _LAST_MESSAGE, MessageRow, row.last_message_id
+
+
+def _view(row: Row[*tuple[Any, ...]], parts: Parts) -> ConversationView:
+    at = len(_CORE)
+    found: dict[str, Any] = {}
+    for name, is_wanted, width, kind in (
+        ("contact", parts.contact, len(_CONTACT), ContactPart),
+        ("page", parts.page, len(_PAGE), PagePart),
+        ("assignee", parts.assignee, len(_ASSIGNEE), AssigneePart),
+        ("last_message", parts.last_message, len(_LAST_MESSAGE), LastMessagePart),
+    ):
+        if is_wanted:
+            if row[at] is not None:
+                found[name] = kind(*row[at : at + width])
+            at += width
+    return ConversationView(*row[: len(_CORE)], **found)
+
+
+async def _views(
+    session: AsyncSession, organization_id: UUID, statement: Select[*tuple[Any, ...]], parts: Parts
+) -> list[ConversationView]:
+    views = [_view(row, parts) for row in await session.execute(statement)]
+    return await _labelled(session, organization_id, views, parts)
+
+
+async def _labelled(
+    session: AsyncSession, organization_id: UUID, views: list[ConversationView], parts: Parts
+) -> list[ConversationView]:
+    if not parts.labels or not views:
+        return views
+    statement = (
+        select(ConversationLabelRow.conversation_id, LabelRow.id, LabelRow.name, LabelRow.color)
+        .join(
+            LabelRow,
+            and_(
+                LabelRow.organization_id == ConversationLabelRow.organization_id,
+                LabelRow.id == ConversationLabelRow.label_id,
+            ),
+        )
+        .where(
+            ConversationLabelRow.organization_id == organization_id,
+            ConversationLabelRow.conversation_id.in_([view.id for view in views]),
+        )
+        .order_by(LabelRow.name, LabelRow.id)
+    )
+    found: dict[UUID, list[LabelPart]] = {}
+    for conversation_id, label_id, name, color in await session.execute(statement):
+        found.setdefault(conversation_id, []).append(LabelPart(label_id, name, color))
+    return [replace(view, labels=tuple(found[view.id])) if view.id in found else view for view in views]

@@ -1,0 +1,61 @@
+"""Use cases of the inbox, as `from server.inbox import service as inbox`; one module per part of the story."""
+
+from __future__ import annotations
+
+from server.inbox.service.inbound import (
+    apply_edit,
+    apply_reaction,
+    apply_receipt,
+    apply_unsend,
+    note_postback,
+    receive_message,
+)
+from server.inbox.service.outbound import record_echo, reflect
+from server.inbox.service.reading import (
+    changes_after,
+    conversation,
+    conversations_by_id,
+    has_unsettled_changes,
+    list_conversations,
+    messages,
+    notes,
+)
+from server.inbox.service.replies import Reply, reply
+from server.inbox.service.work import (
+    add_note,
+    assign,
+    assignments,
+    label,
+    mark_read,
+    set_category,
+    set_status,
+    unlabel,
+)
+
+__all__ = [
+    "Reply",
+    "add_note",
+    "apply_edit",
+    "apply_reaction",
+    "apply_receipt",
+    "apply_unsend",
+    "assign",
+    "assignments",
+    "changes_after",
+    "conversation",
+    "conversations_by_id",
+    "has_unsettled_changes",
+    "label",
+    "list_conversations",
+    "mark_read",
+    "messages",
+    "note_postback",
+    "notes",
+    "receive_message",
+    "record_echo",
+    "reflect",
+    "reply",
+    "set_category",
+    "set_status",
+    "unlabel",
+]

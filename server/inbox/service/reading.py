@@ -1,0 +1,155 @@
+"""Reading the inbox: lists, single conversations, messages, notes, and what changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, replace
+from datetime import datetime
+from uuid import UUID
+
+from server.inbox.models import ConversationRow, MessageRow, NoteRow
+from server.inbox.repository import reading as repository
+from server.inbox.repository import replies as rows
+from server.inbox.repository import work
+from server.inbox.views import ConversationFilter, ConversationView, Parts
+from server.kit.errors import InvalidInput, NotFound
+from server.kit.pagination import DEFAULT_PAGE, MAX_PAGE, Keyset, Page, PageArguments, SortKey
+from server.tenants import service as tenants
+from server.tenants.rules import Permission
+from server.tenants.uow import UnitOfWork
+
+_LAST_ID = UUID(int=2**128 - 1)
+_CHANGES = Keyset((SortKey(ConversationRow.change_xid, int), SortKey(ConversationRow.id, UUID)), ["inbox changes"])
+
+
+async def list_conversations(
+    uow: UnitOfWork,
+    arguments: PageArguments,
+    wanted: ConversationFilter | None = None,
+    parts: Parts | None = None,
+) -> Page[ConversationView]:
+    """List conversations, newest message first, with the parts that are asked for. Needs inbox:read.
+
+    The number of SQL statements is the same for any number of rows. Raises NotFound for a unit out of reach.
+    """
+    uow.scope.require_anywhere(Permission.INBOX_READ)
+    chosen = wanted or ConversationFilter()
+    if chosen.unit_id is not None:
+        uow.scope.require(Permission.INBOX_READ, chosen.unit_id)
+        await tenants.unit(uow, chosen.unit_id)
+    keyset = Keyset(
+        (
+            SortKey(ConversationRow.last_message_at, datetime, descending=True),
+            SortKey(ConversationRow.id, UUID, descending=True),
+        ),
+        ["conversations", *astuple(chosen)],
+    )
+    found = await repository.list_conversations(
+        uow.session,
+        uow.scope.organization_id,
+        keyset,
+        arguments,
+        chosen,
+        parts or Parts(),
+        uow.scope.units_with(Permission.INBOX_READ),
+    )
+    return keyset.page(found, arguments, lambda view: (view.last_message_at, view.id))
+
+
+async def conversations_by_id(
+    uow: UnitOfWork, ids: Sequence[UUID], parts: Parts | None = None
+) -> Mapping[UUID, ConversationView]:
+    """Return those of the conversations that the scope may read, by id."""
+    if not ids or not uow.scope.may(Permission.INBOX_READ):
+        return {}
+    found = await repository.conversations_by_id(
+        uow.session,
+        uow.scope.organization_id,
+        ids,
+        parts or Parts(),
+        uow.scope.units_with(Permission.INBOX_READ),
+    )
+    return {view.id: view for view in found}
+
+
+async def conversation(uow: UnitOfWork, conversation_id: UUID, parts: Parts | None = None) -> ConversationView:
+    """Return one conversation; raise NotFound. Needs inbox:read on its unit."""
+    await _readable(uow, conversation_id)
+    found = await conversations_by_id(uow, [conversation_id], parts)
+    if conversation_id not in found:
+        raise NotFound
+    return found[conversation_id]
+
+
+async def messages(uow: UnitOfWork, conversation_id: UUID, arguments: PageArguments) -> Page[MessageRow]:
+    """List the messages of a conversation by the platform's time, oldest first; without arguments the newest ones."""
+    row = await _readable(uow, conversation_id)
+    keyset = Keyset(
+        (SortKey(MessageRow.occurred_at, datetime), SortKey(MessageRow.id, UUID)), ["messages", conversation_id]
+    )
+    chosen = _newest(arguments)
+    found = await repository.list_messages(uow.session, row.organization_id, row.id, keyset, chosen)
+    return keyset.page(found, chosen, lambda message: (message.occurred_at, message.id))
+
+
+async def notes(uow: UnitOfWork, conversation_id: UUID, arguments: PageArguments) -> Page[NoteRow]:
+    """List the internal remarks of a conversation, oldest first; without arguments the newest ones."""
+    row = await _readable(uow, conversation_id)
+    keyset = Keyset((SortKey(NoteRow.id, UUID),), ["notes", conversation_id])
+    chosen = _newest(arguments)
+    found = await work.list_notes(uow.session, row, keyset, chosen)
+    return keyset.page(found, chosen, lambda note: (note.id,))
+
+
+def _newest(arguments: PageArguments) -> PageArguments:
+    if arguments.first is None and arguments.last is None and arguments.after is None:
+        return replace(arguments, last=DEFAULT_PAGE)
+    return arguments
+
+
+async def _readable(uow: UnitOfWork, conversation_id: UUID) -> ConversationRow:
+    row = await rows.conversation(uow.session, uow.scope.organization_id, conversation_id)
+    if row is None:
+        raise NotFound
+    uow.scope.require(Permission.INBOX_READ, row.unit_id)
+    return row
+
+
+# --------------------------------------------------------------------------- what changed since
+
+
+async def changes_after(
+    uow: UnitOfWork, cursor: str | None, limit: int = MAX_PAGE
+) -> tuple[list[tuple[ConversationView, str]], str]:
+    """Return the conversations that changed after a cursor, oldest change first and at most `limit`, and where to go on.
+
+    Without a cursor: nothing, and the position of now. Only changes that no running transaction can still get in front of
+    are given, so no commit is ever skipped; ask `has_unsettled_changes` whether to look again soon. Raises InvalidCursor.
+    """
+    uow.scope.require_anywhere(Permission.INBOX_READ)
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidInput(f"limit must be from 1 to {MAX_PAGE}.", path=("limit",))
+    below = await repository.horizon(uow.session)
+    end = _CHANGES.cursor((below - 1, _LAST_ID))
+    if cursor is None:
+        return [], end
+    after = _position(cursor)
+    found = await repository.changes(
+        uow.session, uow.scope.organization_id, after, below, limit, uow.scope.units_with(Permission.INBOX_READ)
+    )
+    items = [(view, _CHANGES.cursor((xid, view.id))) for view, xid in found]
+    if len(items) == limit:
+        return items, items[-1][1]
+    return items, max(cursor, end, key=_position)
+
+
+async def has_unsettled_changes(uow: UnitOfWork, cursor: str) -> bool:
+    """Say whether something after the cursor is visible and not given yet, because an older transaction still runs."""
+    uow.scope.require_anywhere(Permission.INBOX_READ)
+    units = uow.scope.units_with(Permission.INBOX_READ)
+    return await repository.has_change_from(uow.session, uow.scope.organization_id, _position(cursor), units)
+
+
+def _position(cursor: str) -> tuple[int, UUID]:
+    xid, conversation_id = _CHANGES.read(cursor, "after")
+    return int(str(xid)), UUID(str(conversation_id))
