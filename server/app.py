@@ -1,0 +1,64 @@
+"""The composition of the API process: the only place where its parts meet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from server.config import Settings, settings
+from server.kit import log
+from server.kit.crypto import KeyRing
+from server.kit.db import Database
+from server.kit.live import Listener
+from server.platforms import registry
+from server.schema import transport
+from server.schema.context import Services
+from server.schema.root import build
+from server.web import health, middleware, oauth, webhooks
+from server.web.answers import answer_http_exception
+from server.web.dependencies import WebDependencies
+
+_DOCUMENTS = Path(__file__).parent.parent / "frontend-contract" / "persisted-documents.json"
+
+
+def create_app(config: Settings | None = None) -> Starlette:
+    """Build the application; its connections open with the lifespan. Used by uvicorn with --factory."""
+    config = config or settings()
+    log.configure()
+    database = Database(config.database, KeyRing.parse(config.security.keys.get_secret_value()))
+    connectors = registry.build(config)
+    listener = Listener(config.database.app.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1))
+    services = Services(database, connectors, config, listener)
+    shell = WebDependencies(database, connectors, config)
+    schema = build(introspection=config.web.is_open_for_development)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        listener.start()
+        yield
+        await listener.aclose()
+        await connectors.aclose()
+        await database.aclose()
+
+    return Starlette(
+        routes=[
+            *transport.routes(schema, services, trusted_documents()),
+            *webhooks.routes(shell),
+            *oauth.routes(shell),
+            *health.routes(shell),
+        ],
+        middleware=middleware.stack(config.web),
+        exception_handlers={HTTPException: answer_http_exception},
+        lifespan=lifespan,
+    )
+
+
+def trusted_documents() -> dict[str, str]:
+    """Read the documents that front ends may name by id."""
+    documents: dict[str, str] = orjson.loads(_DOCUMENTS.read_bytes()) if _DOCUMENTS.exists() else {}
+    return documents
