@@ -1,0 +1,139 @@
+"""Mutations of access tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated
+
+import strawberry
+
+from server.auth import service
+from server.kit.errors import DomainError, InvalidInput, Problems
+from server.schema.auth.types import Token
+from server.schema.context import Info
+from server.schema.enums import Permission
+from server.schema.nodes import Kind, found, gid, uid, uid_or_none
+from server.schema.results import UserError, mutation, perform
+from server.tenants import service as tenants
+from server.tenants.rules import MAX_NAME
+from server.tenants.uow import UnitOfWork
+
+MAX_DAYS = 366
+
+
+@strawberry.input(description="A new token: personal, or an app's if a unit is given.")
+class TokenCreateInput:
+    """What a token needs."""
+
+    name: str = strawberry.field(description="What it is for: 1 to 200 printable characters.")
+    permissions: list[Permission] = strawberry.field(
+        description="What it may do at most; the caller must hold each of them, an app's on the unit."
+    )
+    unit_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Makes a SERVICE token, which acts as an app on this unit and everything under it."
+    )
+    expires_in_days: int = strawberry.field(default=90, description="After how many days it stops: 1 to 366.")
+
+
+@strawberry.input(description="The end of a token.")
+class TokenRevokeInput:
+    """Which token."""
+
+    token_id: strawberry.ID = strawberry.field(description="The token.")
+
+
+@strawberry.type(description="The new token with its secret, or why there is none.")
+class TokenCreatePayload:
+    """Result of tokenCreate."""
+
+    token: Token | None = strawberry.field(default=None, description="The new token.")
+    secret: str | None = strawberry.field(
+        default=None,
+        description="What to send as a bearer token. Shown only now: null when the request is repeated with its key.",
+    )
+    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+
+
+@strawberry.type(description="The revoked token, or why nothing was done.")
+class TokenRevokePayload:
+    """Result of tokenRevoke."""
+
+    token: Token | None = strawberry.field(default=None, description="The token as it is now.")
+    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+
+
+@strawberry.type
+class AuthMutation:
+    """Root fields that make and revoke tokens."""
+
+    @mutation(
+        None,
+        TokenCreatePayload,
+        "Make a token of one's own; with a unit, one of an app, which needs token:manage there. No token can make one "
+        "that may do more than itself.",
+    )
+    async def token_create(
+        self, info: Info, input: Annotated[TokenCreateInput, strawberry.argument(description="The token.")]
+    ) -> TokenCreatePayload | None:
+        """Make a token."""
+        secrets: list[str] = []
+
+        async def effect(uow: UnitOfWork) -> Mapping[str, object]:
+            token_id, secret = await _issue(uow, info, input)
+            secrets.append(secret)  # only here: the result below is what a repetition gets, and it is stored
+            return {"token": token_id}
+
+        done = await perform(info, input, effect)
+        return TokenCreatePayload(
+            token=await found(info.context, done["token"], Token), secret=secrets[0] if secrets else None
+        )
+
+    @mutation(None, TokenRevokePayload, "Revoke a token at once. People revoke their own; others need token:manage.")
+    async def token_revoke(
+        self, info: Info, input: Annotated[TokenRevokeInput, strawberry.argument(description="Which token.")]
+    ) -> TokenRevokePayload | None:
+        """Revoke a token."""
+
+        async def effect(uow: UnitOfWork) -> Mapping[str, object]:
+            token_id = uid(Kind.TOKEN, input.token_id, "tokenId")
+            await service.revoke_token(uow, token_id)
+            return {"token": gid(Kind.TOKEN, token_id)}
+
+        done = await perform(info, input, effect)
+        return TokenRevokePayload(token=await found(info.context, done["token"], Token))
+
+
+async def _issue(uow: UnitOfWork, info: Info, input: TokenCreateInput) -> tuple[strawberry.ID, str]:
+    _check_form(input)
+    security, expires_in = info.context.services.settings.security, timedelta(days=input.expires_in_days)
+    unit_id = uid_or_none(Kind.UNIT, input.unit_id, "unitId")
+    if unit_id is not None:
+        await tenants.unit(uow, unit_id)
+        row, secret = await service.issue_service_token(
+            uow, security, name=input.name, unit_id=unit_id, permissions=input.permissions, expires_in=expires_in
+        )
+    else:
+        for permission in input.permissions:  # a token that was cut must not make a wider one
+            uow.scope.require_anywhere(permission)
+        row, secret = await service.issue_personal_token(
+            uow,
+            security,
+            member_id=uow.scope.actor.id,
+            name=input.name,
+            permissions=input.permissions,
+            expires_in=expires_in,
+        )
+    return gid(Kind.TOKEN, row.id), secret
+
+
+def _check_form(input: TokenCreateInput) -> None:
+    problems: list[DomainError] = []
+    if not input.name.strip() or len(input.name) > MAX_NAME or not input.name.isprintable():
+        problems.append(InvalidInput(f"A name has 1 to {MAX_NAME} printable characters.", path=("name",)))
+    if not 1 <= input.expires_in_days <= MAX_DAYS:
+        problems.append(InvalidInput(f"A token lives 1 to {MAX_DAYS} days.", path=("expiresInDays",)))
+    if not input.permissions:
+        problems.append(InvalidInput("Name at least one permission.", path=("permissions",)))
+    if problems:
+        raise Problems(problems)

@@ -1,0 +1,134 @@
+"""GraphQL types of channels: pages, and the dialogues that connect them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+
+from server.channels.models import ConnectionRow, PageRow
+from server.channels.service import OfferedPage
+from server.channels.service.reading import connection as one_connection
+from server.inbox.views import PagePart
+from server.schema.context import ApiContext, Info
+from server.schema.enums import Channel, ConnectionState, Health, Permission
+from server.schema.nodes import Kind, Node, finder, gid
+from server.schema.partial import partial
+from server.schema.tenants.types import Unit
+
+
+@strawberry.type(description="One social page that Switchboard receives and sends messages for.")
+class Page(Node):
+    """A page."""
+
+    name: str = strawberry.field(description="The page's name on its platform.")
+    channel: Channel = strawberry.field(description="The network it lives on.")
+    external_id: str = strawberry.field(description="The platform's own id of the page.")
+    health: Health = strawberry.field(
+        description="Whether we may still act for it. While it is not HEALTHY or EXPIRING, what is queued waits."
+    )
+    health_reason: str | None = strawberry.field(description="What the platform said about it.")
+    paused_until: datetime | None = strawberry.field(
+        description="Nothing is sent before this time: the platform asked us to wait."
+    )
+    subscribed_at: datetime | None = strawberry.field(
+        description="Since when the platform sends us its messages; null until that is arranged."
+    )
+    disconnected_at: datetime | None = strawberry.field(
+        description="Since when it is disconnected and kept for its history only."
+    )
+    page_id: strawberry.Private[UUID]
+
+    @strawberry.field(description="The unit that it belongs to.")
+    async def unit(self, info: Info) -> Unit | None:
+        """Resolve the unit."""
+        row = await info.context.loaders.pages.load(self.page_id)
+        owner = None if row is None else await info.context.loaders.units.load(row.unit_id)
+        return None if owner is None else Unit.of(owner)
+
+    @classmethod
+    def of(cls, row: PageRow) -> Page:
+        """Show a page."""
+        return cls(
+            id=gid(Kind.PAGE, row.id),
+            name=row.name,
+            channel=row.channel,
+            external_id=row.external_id,
+            health=row.health,
+            health_reason=row.health_reason,
+            paused_until=row.paused_until,
+            subscribed_at=row.subscribed_at,
+            disconnected_at=row.disconnected_at,
+            page_id=row.id,
+        )
+
+    @classmethod
+    def part(cls, part: PagePart) -> Page:
+        """Show what a page of conversations fetched of it: id, name, channel, externalId."""
+        return partial(
+            cls,
+            id=gid(Kind.PAGE, part.id),
+            name=part.name,
+            channel=part.channel,
+            external_id=part.external_id,
+            page_id=part.id,
+        )
+
+
+@strawberry.type(description="A page that a consent dialogue found and that may be connected.")
+class FoundPage:
+    """One page of a grant."""
+
+    external_id: str = strawberry.field(description="The platform's own id; give it to channelConnectFinish.")
+    name: str = strawberry.field(description="The page's name on its platform.")
+    tasks: list[str] = strawberry.field(description="What the person may do on the page, in the platform's words.")
+    has_ad_account: bool = strawberry.field(description="Whether paid marketing messages can be sent from it.")
+
+    @classmethod
+    def of(cls, page: OfferedPage) -> FoundPage:
+        """Show a found page."""
+        return cls(
+            external_id=page.external_id, name=page.name, tasks=list(page.tasks), has_ad_account=page.has_ad_account
+        )
+
+
+@strawberry.type(description="One run of a platform's consent dialogue. Seen only by the caller who began it.")
+class ChannelConnection(Node):
+    """A connection attempt."""
+
+    channel: Channel = strawberry.field(description="The network.")
+    state: ConnectionState = strawberry.field(description="Where the dialogue stands.")
+    failure: str | None = strawberry.field(description='Why it was refused, for example "access_denied".')
+    expires_at: datetime = strawberry.field(description="Until when it can go on.")
+    pages: list[FoundPage] = strawberry.field(
+        description="The pages found, by name. Filled only by the query channelConnection with its completion code."
+    )
+
+    @classmethod
+    def of(cls, row: ConnectionRow, pages: list[FoundPage] | None = None) -> ChannelConnection:
+        """Show a connection attempt."""
+        return cls(
+            id=gid(Kind.CONNECTION, row.id),
+            channel=row.channel,
+            state=row.state,
+            failure=row.failure,
+            expires_at=row.expires_at,
+            pages=pages or [],
+        )
+
+
+@finder(Kind.PAGE)
+async def _page(context: ApiContext, value: UUID) -> Page | None:
+    row = await context.loaders.pages.load(value)
+    if row is None or not context.scope.may(Permission.CHANNEL_READ, row.unit_id):
+        return None
+    return Page.of(row)
+
+
+@finder(Kind.CONNECTION)
+async def _connection(context: ApiContext, value: UUID) -> ChannelConnection | None:
+    if not context.scope.may(Permission.CHANNEL_CONNECT):
+        return None
+    async with context.read() as uow:
+        return ChannelConnection.of(await one_connection(uow, value))

@@ -1,0 +1,309 @@
+"""GraphQL types of the inbox: conversations, messages, notes, owners."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+import strawberry
+
+from server.consent.models import WindowRow
+from server.inbox import service
+from server.inbox.models import AssignmentRow, MessageRow, NoteRow
+from server.inbox.views import ConversationView, LastMessagePart
+from server.kit.pagination import PageArguments
+from server.schema.channels.types import Page
+from server.schema.contacts.types import Contact, Label
+from server.schema.context import ApiContext, Info
+from server.schema.enums import Category, ConversationStatus, Direction, Folder, MessageState
+from server.schema.nodes import Kind, Node, finder, gid
+from server.schema.pages import After, Before, Connection, First, Last, connection
+from server.schema.partial import partial
+from server.schema.tenants.types import Member
+
+
+@strawberry.type(description="One piece of media as the platform describes it.")
+class Attachment:
+    """An attachment."""
+
+    kind: str = strawberry.field(description='For example "image", in the platform\'s words.')
+    url: str | None = strawberry.field(description="The platform's address of it; it expires.")
+    title: str | None = strawberry.field(description="Its title, if it has one.")
+
+
+@strawberry.type(description="One message of a conversation, in or out. Needs inbox:read.")
+class Message(Node):
+    """A message."""
+
+    direction: Direction = strawberry.field(description="Who wrote it.")
+    state: MessageState = strawberry.field(description="What is known of it.")
+    state_reason: str | None = strawberry.field(description="Why it was not sent, skipped or is unknown, in one word.")
+    text: str | None = strawberry.field(description="The text; null for media alone and for unsent messages.")
+    has_attachments: bool = strawberry.field(description="Whether there is media.")
+    attachments: list[Attachment] = strawberry.field(description="The media.")
+    occurred_at: datetime = strawberry.field(description="The platform's time; messages are ordered by it.")
+    seq: int = strawberry.field(description="The order of arrival within the conversation, from 1.")
+    template_version_id: strawberry.ID | None = strawberry.field(
+        description="The version of the reply template that it was made from."
+    )
+    reaction: str | None = strawberry.field(description="The emoji that the other side reacted with.")
+    edit_number: int = strawberry.field(description="How often its writer edited it.")
+    is_unsent: bool = strawberry.field(description="Whether its writer took it back; its content is gone then.")
+    author_id: strawberry.Private[UUID | None]
+
+    @strawberry.field(description="The member who wrote it in Switchboard; null for everybody else.")
+    async def author(self, info: Info) -> Member | None:
+        """Resolve the author."""
+        return await _member(info, self.author_id)
+
+    @classmethod
+    def of(cls, row: MessageRow) -> Message:
+        """Show a message."""
+        return cls(
+            id=gid(Kind.MESSAGE, row.id),
+            direction=row.direction,
+            state=row.state,
+            state_reason=row.state_reason,
+            text=row.text,
+            has_attachments=bool(row.attachments),
+            attachments=[_attachment(one) for one in row.attachments],
+            occurred_at=row.occurred_at,
+            seq=row.seq,
+            template_version_id=_gid_or_none(Kind.TEMPLATE_VERSION, row.template_version_id),
+            reaction=row.reaction,
+            edit_number=row.edit_number,
+            is_unsent=row.unsent_at is not None,
+            author_id=row.author_id,
+        )
+
+    @classmethod
+    def part(cls, part: LastMessagePart) -> Message:
+        """Show what a page of conversations fetched of its newest message."""
+        return partial(
+            cls,
+            id=gid(Kind.MESSAGE, part.id),
+            direction=part.direction,
+            state=part.state,
+            text=part.text,
+            has_attachments=part.has_attachments,
+            occurred_at=part.occurred_at,
+            is_unsent=part.unsent_at is not None,
+        )
+
+
+@strawberry.type(description="An internal remark on a conversation; never sent to anybody. Needs inbox:read.")
+class Note(Node):
+    """A note."""
+
+    text: str = strawberry.field(description="1 to 10,000 characters.")
+    created_at: datetime = strawberry.field(description="When it was written.")
+    author_id: strawberry.Private[UUID | None]
+
+    @strawberry.field(description="The member who wrote it; null for an app.")
+    async def author(self, info: Info) -> Member | None:
+        """Resolve the author."""
+        return await _member(info, self.author_id)
+
+    @classmethod
+    def of(cls, row: NoteRow) -> Note:
+        """Show a note."""
+        return cls(id=gid(Kind.NOTE, row.id), text=row.text, created_at=row.created_at, author_id=row.author_id)
+
+
+@strawberry.type(description="One entry of a conversation's history of owners.")
+class Assignment:
+    """An assignment."""
+
+    created_at: datetime = strawberry.field(description="When it was given.")
+    assignee_id: strawberry.Private[UUID | None]
+    actor_id: strawberry.Private[UUID | None]
+
+    @strawberry.field(description="Whom it was given to; null is a release.")
+    async def assignee(self, info: Info) -> Member | None:
+        """Resolve the new owner."""
+        return await _member(info, self.assignee_id)
+
+    @strawberry.field(description="The member who gave it; null for an app.")
+    async def actor(self, info: Info) -> Member | None:
+        """Resolve who gave it."""
+        return await _member(info, self.actor_id)
+
+    @classmethod
+    def of(cls, row: AssignmentRow) -> Assignment:
+        """Show an entry."""
+        return cls(created_at=row.created_at, assignee_id=row.assignee_id, actor_id=row.actor_id)
+
+
+@strawberry.type(
+    description="Until when the page may write to the contact freely: the contact's last action and the rules."
+)
+class MessagingWindow:
+    """A window."""
+
+    closes_at: datetime = strawberry.field(description="When replies end.")
+    human_agent_closes_at: datetime = strawberry.field(
+        description="When replies end that are marked humanAgent, on platforms that give people more time."
+    )
+
+    @classmethod
+    def of(cls, row: WindowRow) -> MessagingWindow:
+        """Show a window."""
+        return cls(closes_at=row.closes_at, human_agent_closes_at=row.human_agent_closes_at)
+
+
+@strawberry.type(description="The one exchange of a page with a contact. Needs inbox:read on its unit.")
+class Conversation(Node):
+    """A conversation. What a list fetched with its own statement is in the `shown_` attributes; loaders do the rest."""
+
+    status: ConversationStatus = strawberry.field(description="Where our work on it stands.")
+    folder: Folder = strawberry.field(description="Where the platform put it.")
+    category: Category | None = strawberry.field(description="What it is about; needed before it can be resolved.")
+    unread_count: int = strawberry.field(description="How many inbound messages nobody has marked as read.")
+    last_message_at: datetime = strawberry.field(description="The platform's time of the newest message.")
+    last_inbound_at: datetime | None = strawberry.field(description="The platform's time of the newest inbound one.")
+    revision: int = strawberry.field(
+        description="Raised with every change; give it as expectedRevision to be refused rather than to overwrite."
+    )
+    created_at: datetime = strawberry.field(description="When it began.")
+    view: strawberry.Private[ConversationView]
+    shown_page: strawberry.Private[Page | None] = None
+    shown_contact: strawberry.Private[Contact | None] = None
+    shown_assignee: strawberry.Private[Member | None] = None
+    shown_last_message: strawberry.Private[Message | None] = None
+
+    # These four answer at once when the list fetched the object; a coroutine per row would cost more than the rest of it.
+    @strawberry.field(description="The page that holds it.")
+    def page(self, info: Info) -> Page | None:
+        """Resolve the page."""
+        return self.shown_page or cast("Page | None", self._page(info))
+
+    @strawberry.field(description="Who it is with.")
+    def contact(self, info: Info) -> Contact | None:
+        """Resolve the contact."""
+        return self.shown_contact or cast("Contact | None", self._contact(info))
+
+    @strawberry.field(description="The member who owns it; null while nobody does.")
+    def assignee(self, info: Info) -> Member | None:
+        """Resolve the owner."""
+        if self.view.assignee_id is None:
+            return None
+        return self.shown_assignee or cast("Member | None", _member(info, self.view.assignee_id))
+
+    @strawberry.field(description="The newest message by the platform's time.")
+    def last_message(self, info: Info) -> Message | None:
+        """Resolve the newest message."""
+        if self.view.last_message_id is None:
+            return None
+        return self.shown_last_message or cast("Message | None", self._last_message(info))
+
+    @strawberry.field(description="The labels, by name.")
+    def labels(self) -> list[Label]:
+        """Show the labels."""
+        return [Label.of(part) for part in self.view.labels]
+
+    @strawberry.field(description="Until when replies may go out; null if the contact never acted.")
+    async def window(self, info: Info) -> MessagingWindow | None:
+        """Resolve the window."""
+        row = await info.context.loaders.windows.load((self.view.page_id, self.view.contact_id))
+        return None if row is None else MessagingWindow.of(row)
+
+    @strawberry.field(description="Messages by the platform's time, oldest first; without arguments the newest 25.")
+    async def messages(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Message]:
+        """List the messages."""
+        async with info.context.read() as uow:
+            page = await service.messages(uow, self.view.id, PageArguments(first, after, last, before))
+        return connection(page, Message.of)
+
+    @strawberry.field(description="Internal remarks, oldest first; without arguments the newest 25.")
+    async def notes(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Note]:
+        """List the notes."""
+        async with info.context.read() as uow:
+            page = await service.notes(uow, self.view.id, PageArguments(first, after, last, before))
+        return connection(page, Note.of)
+
+    @strawberry.field(description="The history of owners, newest first, at most 100 entries.")
+    async def assignments(self, info: Info) -> list[Assignment]:
+        """List the history of owners."""
+        async with info.context.read() as uow:
+            rows = await service.assignments(uow, self.view.id)
+        return [Assignment.of(row) for row in rows]
+
+    async def _page(self, info: Info) -> Page | None:
+        row = await info.context.loaders.pages.load(self.view.page_id)
+        return None if row is None else Page.of(row)
+
+    async def _contact(self, info: Info) -> Contact | None:
+        row = await info.context.loaders.contacts.load(self.view.contact_id)
+        return None if row is None else Contact.of(row)
+
+    async def _last_message(self, info: Info) -> Message | None:
+        if self.view.last_message_id is None:
+            return None
+        row = await info.context.loaders.messages.load(self.view.last_message_id)
+        return None if row is None else Message.of(row)
+
+    @classmethod
+    def of(cls, view: ConversationView, enough: frozenset[str] = frozenset()) -> Conversation:
+        """Show a conversation; `enough` names the parts of which nothing is selected that the view does not have."""
+        made = cls(
+            id=gid(Kind.CONVERSATION, view.id),
+            status=view.status,
+            folder=view.folder,
+            category=view.category,
+            unread_count=view.unread_count,
+            last_message_at=view.last_message_at,
+            last_inbound_at=view.last_inbound_at,
+            revision=view.revision,
+            created_at=view.created_at,
+            view=view,
+        )
+        if view.contact is not None:
+            made.shown_contact = Contact.of(view.contact)
+        if view.page is not None and "page" in enough:
+            made.shown_page = Page.part(view.page)
+        if view.assignee is not None and "assignee" in enough:
+            made.shown_assignee = partial(Member, id=gid(Kind.MEMBER, view.assignee.id), name=view.assignee.name)
+        if view.last_message is not None and "lastMessage" in enough:
+            made.shown_last_message = Message.part(view.last_message)
+        return made
+
+
+async def _member(info: Info, member_id: UUID | None) -> Member | None:
+    row = None if member_id is None else await info.context.loaders.members.load(member_id)
+    return None if row is None else Member.of(row)
+
+
+def _attachment(stored: dict[str, object]) -> Attachment:
+    url, title = stored.get("url"), stored.get("title")
+    return Attachment(
+        kind=str(stored.get("kind", "file")),
+        url=None if url is None else str(url),
+        title=None if title is None else str(title),
+    )
+
+
+def _gid_or_none(kind: Kind, value: UUID | None) -> strawberry.ID | None:
+    return None if value is None else gid(kind, value)
+
+
+@finder(Kind.CONVERSATION)
+async def _conversation(context: ApiContext, value: UUID) -> Conversation | None:
+    view = await context.loaders.conversations.load(value)
+    return None if view is None else Conversation.of(view)
+
+
+@finder(Kind.MESSAGE)
+async def _message(context: ApiContext, value: UUID) -> Message | None:
+    row = await context.loaders.messages.load(value)
+    return None if row is None else Message.of(row)
+
+
+@finder(Kind.NOTE)
+async def _note(context: ApiContext, value: UUID) -> Note | None:
+    row = await context.loaders.notes.load(value)
+    return None if row is None else Note.of(row)

@@ -1,0 +1,238 @@
+"""Loaders: related objects by id, many at once, each batch in a short READ ONLY session of its own.
+
+They serve what a page's own look-ahead did not fetch. All of them are made anew for each request, so nothing that was seen
+under one scope is ever served under another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import cached_property
+from typing import Any, TypeVar
+from uuid import UUID
+
+from strawberry.dataloader import DataLoader
+
+from server.approvals import service as approvals
+from server.approvals.models import ApprovalDecisionRow, ApprovalRequestRow
+from server.audit import service as audit
+from server.audit.models import AuditEventRow
+from server.auth import service as auth
+from server.auth.models import AccessTokenRow
+from server.campaigns import service as campaigns
+from server.campaigns.models import CampaignRow
+from server.campaigns.service import CampaignResults, Preview
+from server.channels import service as channels
+from server.channels.models import PageRow
+from server.consent import batches as consent_batches
+from server.consent import service as consent
+from server.consent.models import ConsentRow, SuppressionRow, TopicRow, WindowRow
+from server.contacts import service as contacts
+from server.contacts.models import ContactIdentityRow, ContactRow, LabelRow
+from server.inbox import service as inbox
+from server.inbox.models import MessageRow, NoteRow
+from server.inbox.service import by_id as inbox_by_id
+from server.inbox.views import ConversationView, Parts
+from server.kit.pagination import Page, PageArguments
+from server.schema.errors import TooComplex
+from server.sends import service as sends
+from server.sends.models import SendIntentRow
+from server.templates import service as templates
+from server.templates.models import ReplyTemplateRow, TemplateReleaseRow, TemplateVersionRow
+from server.templates.service import EffectiveTemplate
+from server.tenants import service as tenants
+from server.tenants.models import MemberRow, UnitRow
+from server.tenants.uow import UnitOfWork
+
+R = TypeVar("R", bound=Any)
+Read = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
+MAX_PREVIEWS = 3
+K = TypeVar("K", bound=Hashable)
+Listing = tuple[UUID, PageArguments]
+Fetch = Callable[[UnitOfWork, Sequence[UUID]], Awaitable[Mapping[UUID, R] | Sequence[R]]]
+
+
+async def _conversations(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, ConversationView]:
+    return await inbox.conversations_by_id(uow, ids, Parts.every())
+
+
+class Loaders:
+    """The loaders of one request."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    def by_id(self, fetch: Fetch[R]) -> DataLoader[UUID, R | None]:
+        """Make a loader from a function that returns what the scope sees of the wanted ids."""
+
+        async def load(keys: list[UUID]) -> list[R | None]:
+            async with self._read() as uow:
+                rows = await fetch(uow, keys)
+            found = rows if isinstance(rows, Mapping) else {row.id: row for row in rows}
+            return [found.get(key) for key in keys]
+
+        return DataLoader(load_fn=load)
+
+    def one_by_one(self, fetch: Callable[[UnitOfWork, K], Awaitable[R]]) -> DataLoader[K, R]:
+        """Make a loader of what only single reads exist for: one after the other in one session, so that a page of them
+        takes one connection of the pool and not one for each row."""
+
+        async def load(keys: list[K]) -> list[R]:
+            async with self._read() as uow:
+                return [await fetch(uow, key) for key in keys]
+
+        return DataLoader(load_fn=load)
+
+    @cached_property
+    def units(self) -> DataLoader[UUID, UnitRow | None]:
+        """Units."""
+        return self.by_id(tenants.units_by_id)
+
+    @cached_property
+    def members(self) -> DataLoader[UUID, MemberRow | None]:
+        """Members."""
+        return self.by_id(tenants.members_by_id)
+
+    @cached_property
+    def pages(self) -> DataLoader[UUID, PageRow | None]:
+        """Pages."""
+        return self.by_id(channels.pages_by_id)
+
+    @cached_property
+    def contacts(self) -> DataLoader[UUID, ContactRow | None]:
+        """Contacts."""
+        return self.by_id(contacts.contacts_by_id)
+
+    @cached_property
+    def labels_of_contacts(self) -> DataLoader[UUID, list[LabelRow] | None]:
+        """The labels of each contact."""
+        return self.by_id(contacts.labels_of_contacts)
+
+    @cached_property
+    def topics(self) -> DataLoader[UUID, TopicRow | None]:
+        """Topics."""
+        return self.by_id(consent.topics_by_id)
+
+    @cached_property
+    def template_versions(self) -> DataLoader[UUID, TemplateVersionRow | None]:
+        """Template versions."""
+        return self.by_id(templates.versions_by_id)
+
+    @cached_property
+    def labels(self) -> DataLoader[UUID, LabelRow | None]:
+        """Labels."""
+        return self.by_id(contacts.labels_by_id)
+
+    @cached_property
+    def identities(self) -> DataLoader[UUID, list[ContactIdentityRow] | None]:
+        """How pages' platforms name each contact."""
+        return self.by_id(contacts.identities_of)
+
+    @cached_property
+    def consents(self) -> DataLoader[UUID, list[ConsentRow] | None]:
+        """The last words of each contact."""
+        return self.by_id(consent_batches.consents_of_contacts)
+
+    @cached_property
+    def suppressions(self) -> DataLoader[UUID, SuppressionRow | None]:
+        """The suppression of each contact."""
+        return self.by_id(consent.suppressions)
+
+    @cached_property
+    def windows(self) -> DataLoader[tuple[UUID, UUID], WindowRow | None]:
+        """The messaging window of each pair of page and contact."""
+
+        async def load(keys: list[tuple[UUID, UUID]]) -> list[WindowRow | None]:
+            async with self._read() as uow:
+                found = await consent_batches.windows_of(uow, keys)
+            return [found.get(key) for key in keys]
+
+        return DataLoader(load_fn=load)
+
+    @cached_property
+    def conversations(self) -> DataLoader[UUID, ConversationView | None]:
+        """Conversations that the caller may read, with all their parts."""
+        return self.by_id(_conversations)
+
+    @cached_property
+    def messages(self) -> DataLoader[UUID, MessageRow | None]:
+        """Messages that the caller may read."""
+        return self.by_id(inbox_by_id.messages_by_id)
+
+    @cached_property
+    def notes(self) -> DataLoader[UUID, NoteRow | None]:
+        """Notes that the caller may read."""
+        return self.by_id(inbox_by_id.notes_by_id)
+
+    @cached_property
+    def sends(self) -> DataLoader[UUID, SendIntentRow | None]:
+        """Sends that the caller may settle."""
+        return self.by_id(sends.sends_by_id)
+
+    @cached_property
+    def templates(self) -> DataLoader[UUID, ReplyTemplateRow | None]:
+        """Templates."""
+        return self.by_id(templates.templates_by_id)
+
+    @cached_property
+    def effective_templates(self) -> DataLoader[tuple[UUID, UUID], EffectiveTemplate]:
+        """What a unit (first id) says of a template (second id)."""
+        return self.one_by_one(lambda uow, key: templates.effective(uow, *key))
+
+    @cached_property
+    def versions_of_templates(self) -> DataLoader[Listing, Page[TemplateVersionRow]]:
+        """A page of the versions of each template."""
+        return self.one_by_one(lambda uow, key: templates.list_versions(uow, *key))
+
+    @cached_property
+    def releases_of_templates(self) -> DataLoader[Listing, Page[TemplateReleaseRow]]:
+        """A page of the releases of each template."""
+        return self.one_by_one(lambda uow, key: templates.list_releases(uow, *key))
+
+    @cached_property
+    def audit_events(self) -> DataLoader[UUID, AuditEventRow | None]:
+        """Acts of the trail."""
+        return self.by_id(audit.events_by_id)
+
+    @cached_property
+    def tokens(self) -> DataLoader[UUID, AccessTokenRow | None]:
+        """Access tokens."""
+        return self.by_id(auth.tokens_by_id)
+
+    @cached_property
+    def campaigns(self) -> DataLoader[UUID, CampaignRow | None]:
+        """Campaigns."""
+        return self.by_id(campaigns.campaigns_by_id)
+
+    @cached_property
+    def pages_of_campaigns(self) -> DataLoader[UUID, list[UUID] | None]:
+        """The ids of the sender pages of each campaign."""
+        return self.by_id(campaigns.pages_of)
+
+    @cached_property
+    def results_of_campaigns(self) -> DataLoader[UUID, CampaignResults]:
+        """What became of each campaign."""
+        return self.one_by_one(campaigns.results)
+
+    @cached_property
+    def previews(self) -> DataLoader[UUID, Preview]:
+        """Dry runs of campaigns. Each reads a whole segment, so a request may have few."""
+
+        async def load(keys: list[UUID]) -> list[Preview]:
+            if len(keys) > MAX_PREVIEWS:
+                raise TooComplex(f"The document has previews {len(keys)}; the limit is {MAX_PREVIEWS}. Ask for less.")
+            async with self._read() as uow:
+                return [await campaigns.preview(uow, key) for key in keys]
+
+        return DataLoader(load_fn=load)
+
+    @cached_property
+    def approvals_of_subjects(self) -> DataLoader[UUID, ApprovalRequestRow | None]:
+        """The newest approval request about each subject."""
+        return self.by_id(approvals.current_by_subject)
+
+    @cached_property
+    def decisions(self) -> DataLoader[UUID, Sequence[ApprovalDecisionRow] | None]:
+        """The verdicts on each approval request."""
+        return self.by_id(approvals.decisions_of)

@@ -1,0 +1,151 @@
+"""The schema: the slices' root fields, put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import strawberry
+from graphql import (
+    DirectiveLocation,
+    GraphQLArgument,
+    GraphQLDirective,
+    GraphQLError,
+    GraphQLNonNull,
+    GraphQLString,
+)
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from server.schema.approvals.queries import ApprovalsQuery
+from server.schema.audit.queries import AuditQuery
+from server.schema.auth.mutations import AuthMutation
+from server.schema.auth.queries import AuthQuery
+from server.schema.campaigns.mutations import CampaignsMutation
+from server.schema.campaigns.queries import CampaignsQuery
+from server.schema.channels.mutations import ChannelsMutation
+from server.schema.channels.queries import ChannelsQuery
+from server.schema.consent.mutations import ConsentMutation
+from server.schema.consent.queries import ConsentQuery
+from server.schema.contacts.mutations import ContactsMutation
+from server.schema.contacts.queries import ContactsQuery
+from server.schema.context import ApiContext, Info
+from server.schema.inbox.mutations import InboxMutation
+from server.schema.inbox.queries import InboxQuery
+from server.schema.inbox.subscriptions import InboxSubscription
+from server.schema.jobs.queries import JobsQuery
+from server.schema.limits import Documents
+from server.schema.masking import mask
+from server.schema.nodes import Node, find
+from server.schema.permissions import query
+from server.schema.plain import shorten
+from server.schema.results import DetailedError, InputError
+from server.schema.scalars import SCALARS
+from server.schema.sends.mutations import SendsMutation
+from server.schema.sends.queries import SendsQuery
+from server.schema.templates.mutations import TemplatesMutation
+from server.schema.templates.queries import TemplatesQuery
+from server.schema.tenants.mutations import TenantsMutation
+from server.schema.tenants.queries import TenantsQuery
+
+MAX_NODES = 100
+
+
+@strawberry.type(description="Reading. Every field is cut by the caller's scope; what is outside of it does not exist.")
+class Query(
+    TenantsQuery,
+    AuthQuery,
+    AuditQuery,
+    TemplatesQuery,
+    ApprovalsQuery,
+    CampaignsQuery,
+    ChannelsQuery,
+    ContactsQuery,
+    ConsentQuery,
+    InboxQuery,
+    SendsQuery,
+    JobsQuery,
+):
+    """All root queries."""
+
+    @query(None, "Any object by its id; null if there is none in reach.")
+    async def node(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
+    ) -> Node | None:
+        """Find one node."""
+        return await find(info.context, id)
+
+    @query(None, "Several objects by id, in the order of the ids; null for each that is not in reach. At most 100.")
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 global ids.")],
+    ) -> list[Node | None]:
+        """Find several nodes."""
+        return list(await asyncio.gather(*(find(info.context, one) for one in ids[:MAX_NODES])))
+
+
+@strawberry.type(description="Changing. Each field is one transaction: all of it happened or nothing.")
+class Mutation(
+    TenantsMutation,
+    AuthMutation,
+    TemplatesMutation,
+    CampaignsMutation,
+    ChannelsMutation,
+    ContactsMutation,
+    ConsentMutation,
+    InboxMutation,
+    SendsMutation,
+):
+    """All root mutations."""
+
+
+@strawberry.type(description="Live changes over WebSocket (graphql-transport-ws), each with a cursor to go on from.")
+class Subscription(InboxSubscription):
+    """All subscriptions."""
+
+
+IDEMPOTENT = GraphQLDirective(
+    name="idempotent",
+    locations=[DirectiveLocation.FIELD],
+    args={
+        "key": GraphQLArgument(
+            GraphQLNonNull(GraphQLString), description="1 to 255 printable characters, new for each intention."
+        )
+    },
+    description="The mutation field happens once per key and caller, however often it is sent; kept for 7 days.",
+)
+
+
+class ApiSchema(strawberry.Schema):
+    """The schema with @idempotent, which is read from the document and needs no hook on every field."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Give every error its code; mask and log what was not expected. Refusals are no news for the log."""
+        context = execution_context.context if execution_context is not None else None
+        for error in errors:
+            mask(error, context.request_id if isinstance(context, ApiContext) else "")
+
+    def _collect_graphql_directives(self, schema_directive_types: Iterable[type]) -> Any:
+        return (*super()._collect_graphql_directives(schema_directive_types), IDEMPOTENT)
+
+
+def build(*, introspection: bool, is_sorted: bool = False) -> strawberry.Schema:
+    """Build the schema; documents are parsed, limited and validated once each, plain values are found the short way.
+
+    Sorted for printing only: sorting copies the enums, and the copies do not know their Python values.
+    """
+    return shorten(declared(introspection=introspection, is_sorted=is_sorted))
+
+
+def declared(*, introspection: bool, is_sorted: bool = False) -> strawberry.Schema:
+    """Build the schema with the resolvers of Strawberry; `build` gives the same answers sooner."""
+    return ApiSchema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=[InputError, DetailedError],
+        extensions=[Documents(introspection=introspection).extension()],
+        config=StrawberryConfig(sort_schema=is_sorted, scalar_map=SCALARS, disable_field_suggestions=not introspection),
+    )
