@@ -1,0 +1,131 @@
+"""What PostgreSQL's catalogue says about our tables, and what the models declare about them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Table
+
+from server.kit.db import Wall
+from server.models import metadata
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+APP = "switchboard_app"
+SYSTEM = "switchboard_system"
+OWNER = "switchboard_owner"
+
+_ORGANIZATION = "(organization_id = ( SELECT ctx.organization() AS organization))"
+_ALL_UNITS = "( SELECT ctx.all_units() AS all_units)"
+_UNITS = "( SELECT ctx.units() AS units)::uuid[]"
+_WITH_LINEAGE = "( SELECT (ctx.units() || ctx.lineage()))::uuid[]"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Policy:
+    """One policy as `pg_policies` shows it."""
+
+    name: str
+    permissive: str
+    roles: str
+    command: str
+    using: str | None
+    check: str | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """One right of one role on a table; `column` is "" for the whole table."""
+
+    role: str
+    right: str
+    column: str = ""
+
+
+def tables() -> dict[str, Table]:
+    """Return every table that the models declare."""
+    return dict(metadata.tables)
+
+
+def expected_policies(table: Table) -> list[Policy]:
+    """Return the policies that a table's declared wall asks for."""
+    wall, rights = Wall(table.info["wall"]), str(table.info["system"])
+    organization = _ORGANIZATION
+    # The row of a unit is its own place in the tree.
+    column = "id" if table.name == "unit" else "unit_id"
+    unit = f"({_ORGANIZATION} AND ({_ALL_UNITS} OR ({column} = ANY ({_UNITS}))))"
+    lineage = f"({_ORGANIZATION} AND ({_ALL_UNITS} OR ({column} = ANY ({_WITH_LINEAGE}))))"
+    match wall:
+        case Wall.ORGANIZATION:
+            policies = [_tenant(organization, organization)]
+        case Wall.UNIT:
+            policies = [_tenant(unit, unit)]
+        case Wall.LINEAGE:
+            policies = [
+                _tenant(lineage, unit),
+                Policy("own_update", "RESTRICTIVE", APP, "UPDATE", unit, None),
+                Policy("own_delete", "RESTRICTIVE", APP, "DELETE", unit, None),
+            ]
+        case Wall.SYSTEM:
+            policies = [Policy("definer_access", "PERMISSIVE", OWNER, "ALL", "true", "true")]
+    if rights:
+        policies.append(Policy("system_access", "PERMISSIVE", SYSTEM, "ALL", "true", "true"))
+    return sorted(policies)
+
+
+def _tenant(using: str, check: str) -> Policy:
+    return Policy("tenant", "PERMISSIVE", APP, "ALL", using, check)
+
+
+def expected_grants(table: Table) -> set[Grant]:
+    """Return the rights that a table's declaration gives to our two roles."""
+    if Wall(table.info["wall"]) is Wall.SYSTEM:
+        mine: Iterable[str] = ()
+    elif table.info.get("append_only"):
+        mine = ("SELECT", "INSERT")
+    else:
+        mine = ("SELECT", "INSERT", "UPDATE", "DELETE")
+    grants = {Grant(APP, right) for right in mine}
+    for right, columns in re.findall(r"(\w+)(?: \(([^)]*)\))?(?:, |$)", str(table.info["system"])):
+        grants |= {Grant(SYSTEM, right, column.strip()) for column in columns.split(",")}
+    return grants
+
+
+def policies(connection: Connection, table: str) -> list[Policy]:
+    """Read the policies of one table."""
+    rows = connection.execute(
+        "SELECT policyname, permissive, array_to_string(roles, ','), cmd, qual, with_check FROM pg_policies"
+        " WHERE schemaname = 'public' AND tablename = %s",
+        (table,),
+    )
+    return sorted(Policy(*map(_text, row)) for row in rows)  # type: ignore[arg-type]  # a tuple of six columns
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else " ".join(str(value).split())
+
+
+def grants(connection: Connection, table: str) -> set[Grant]:
+    """Read every right on one table, of everybody but its owner, down to single columns."""
+    rows = connection.execute(
+        """
+        SELECT coalesce(r.rolname, 'PUBLIC'), g.privilege_type, g.column_name FROM (
+          SELECT a.grantee, a.privilege_type, '' AS column_name
+          FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = %(table)s::regclass
+          UNION ALL
+          SELECT a.grantee, a.privilege_type, t.attname
+          FROM pg_attribute t, aclexplode(t.attacl) a WHERE t.attrelid = %(table)s::regclass
+        ) g LEFT JOIN pg_roles r ON r.oid = g.grantee WHERE r.rolname IS DISTINCT FROM %(owner)s
+        """,
+        {"table": f"public.{table}", "owner": OWNER},
+    )
+    return {Grant(str(role), str(right), str(column)) for role, right, column in rows}
+
+
+def column_of(connection: Connection, query: str, **values: object) -> list[str]:
+    """Return the first column of a query as texts."""
+    return [str(row[0]) for row in connection.execute(sql.SQL(query), values)]

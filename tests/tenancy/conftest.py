@@ -1,0 +1,64 @@
+"""A database and a service of their own, so that marked and broken rows are nobody else's."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from server.app import create_app
+from server.config import DatabaseSettings, Settings
+from server.kit.crypto import KeyRing
+from server.kit.db import Database
+from server.kit.ids import new_id
+from switchboard.postgres import Server
+from tests.api import Api, serving
+from tests.tenancy.scenes import Scene, two_organizations
+
+
+@pytest.fixture(scope="package")
+async def walk_settings(postgres: Server, settings: Settings) -> AsyncIterator[Settings]:
+    """Settings with an empty database."""
+    name = f"walk_{new_id().hex}"
+    postgres.create_database(name, template="sb_template")
+    made = copy.copy(settings)
+    made.database = database_settings(postgres, name)
+    yield made
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="package")
+async def walk_database(walk_settings: Settings) -> AsyncIterator[Database]:
+    """The engines of that database."""
+    opened = Database(walk_settings.database, KeyRing.parse(walk_settings.security.keys.get_secret_value()))
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture(scope="package")
+async def walk_api(walk_settings: Settings, walk_database: Database) -> AsyncIterator[Api]:
+    """The API on that database."""
+    async with (
+        serving(create_app(walk_settings)) as url,
+        httpx.AsyncClient(timeout=60, trust_env=False) as http,
+    ):
+        yield Api(url, http)
+
+
+@pytest.fixture(scope="package")
+async def organizations(walk_api: Api, walk_database: Database, walk_settings: Settings) -> Scene:
+    """An owner of one agency before another agency in which every text is marked."""
+    return await two_organizations(walk_api, walk_database, walk_settings)
+
+
+def database_settings(postgres: Server, name: str) -> DatabaseSettings:
+    """Return the addresses of one database."""
+    return DatabaseSettings.model_validate(
+        {
+            "DATABASE_URL": postgres.app_url(name),
+            "SYSTEM_DATABASE_URL": postgres.system_url(name),
+            "OWNER_DATABASE_URL": postgres.owner_url(name),
+        }
+    )

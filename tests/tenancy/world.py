@@ -1,0 +1,177 @@
+"""A unit in full swing: something of every kind that the API can show, made by the services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import update
+
+from server.approvals.models import Verdict
+from server.auth import service as auth
+from server.campaigns import service as campaigns
+from server.campaigns.service import CampaignDraft
+from server.channels import service as channels
+from server.channels.service import PageRef
+from server.config import Settings
+from server.consent import service as consent
+from server.consent.models import ConsentSource, SuppressionReason
+from server.contacts import service as contacts
+from server.inbox import service as inbox
+from server.inbox.service import Reply
+from server.kit.db import Database
+from server.kit.ids import new_id
+from server.kit.jobs import DeadLetterRow, DeadLetterSource
+from server.metering import service as metering
+from server.metering.models import Origin
+from server.platforms import registry
+from server.platforms.port import Channel
+from server.sends.models import SendIntentRow, SendState
+from server.templates import service as templates
+from server.templates.models import TemplatePurpose
+from server.tenants.rules import Permission, Role
+from server.tenants.scope import Scope
+from server.tenants.uow import begin
+from tests.factories.channels import an_external_id
+from tests.factories.inbox import a_contact, a_conversation, a_page, messages_of
+from tests.factories.tenants import AnOrganization, APerson, a_person
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the world is made: a unit of an organization, seen by a person of it."""
+
+    database: Database
+    settings: Settings
+    organization: AnOrganization
+    unit_id: UUID
+    person: APerson
+
+    @property
+    def scope(self) -> Scope:
+        """Return the scope that may do everything in the organization."""
+        return self.organization.scope
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A conversation of a page with a person."""
+
+    page: PageRef
+    contact_id: UUID
+    conversation_id: UUID
+
+
+async def a_world(place: Place) -> Talk:
+    """Fill a unit; return a conversation in which more can be said."""
+    author = await a_person(place.database, place.settings, place.organization, place.unit_id, Role.MANAGER, "Ada")
+    page = await a_page(place.database, place.organization, place.unit_id)
+    person = await a_contact(place.database, place.organization, page)
+    talk = await a_conversation(
+        place.database, place.organization, page, "Hello?", "Are you open?", "Hm.", contact_id=person
+    )
+    at = Talk(page, person, talk.id)
+    label_id = await _worked_on(place, at, author)
+    topic_id = await _consented(place, at)
+    template_id = await _worded(place)
+    await _answered(place, at, author)
+    await _campaigned(place, page, author, (topic_id, template_id, label_id))
+    await _kept_books(place, at)
+    return at
+
+
+async def _worked_on(place: Place, at: Talk, author: APerson) -> UUID:
+    async with begin(place.database, author.scope) as uow:
+        label = await contacts.create_label(uow, place.unit_id, f"regulars {new_id().hex}", "#ffcc00")
+        await contacts.label_contact(uow, at.contact_id, label.id)
+        await inbox.label(uow, at.conversation_id, label.id)
+        await inbox.assign(uow, at.conversation_id, author.member_id)
+        await inbox.add_note(uow, at.conversation_id, "Ask her about the cake.")
+    return label.id
+
+
+async def _consented(place: Place, at: Talk) -> UUID:
+    now = datetime.now(UTC)
+    other = await a_contact(place.database, place.organization, at.page, "Ida Rhodes")
+    async with begin(place.database, place.scope) as uow:
+        topic = await consent.create_topic(uow, place.unit_id, f"offers {new_id().hex}", "Offers")
+        await consent.opt_in(
+            uow,
+            at.page,
+            at.contact_id,
+            topic_key=topic.key,
+            title="Offers",
+            token="token-of-the-platform",
+            expires_at=now + timedelta(days=30),
+            at=now,
+            source=ConsentSource.PLATFORM_OPT_IN,
+            event_id=None,
+        )
+        await consent.suppress(uow, other, SuppressionReason.MANUAL)
+    return topic.id
+
+
+async def _worded(place: Place) -> UUID:
+    name = new_id().hex
+    async with begin(place.database, place.scope) as uow:
+        reply = await templates.create_template(
+            uow, unit_id=place.unit_id, name=f"Thanks {name}", purpose=TemplatePurpose.REPLY, body="Thank you."
+        )
+        marketing = await templates.create_template(
+            uow, unit_id=place.unit_id, name=f"Sale {name}", purpose=TemplatePurpose.MARKETING, body="Half price."
+        )
+        release = await templates.release(uow, reply.id, None, place.unit_id)
+        await uow.flush()
+        await templates.place_page(uow, release.id)
+        await templates.override(uow, place.unit_id, reply.id, "Thank you so much.")
+    return marketing.id
+
+
+async def _answered(place: Place, at: Talk, author: APerson) -> None:
+    last = (await messages_of(place.database, place.organization, at.conversation_id))[-1]
+    async with begin(place.database, author.scope) as uow:
+        await inbox.reply(uow, at.conversation_id, Reply(last.id, "We are."))
+    async with begin(place.database, place.scope) as uow:
+        await uow.session.execute(
+            update(SendIntentRow)
+            .where(SendIntentRow.organization_id == place.organization.id, SendIntentRow.unit_id == place.unit_id)
+            .values(state=SendState.NEEDS_HUMAN, detail="no receipt")
+        )
+
+
+async def _campaigned(place: Place, page: PageRef, author: APerson, parts: tuple[UUID, UUID, UUID]) -> None:
+    approver = await a_person(place.database, place.settings, place.organization, place.unit_id, Role.APPROVER)
+    topic_id, template_id, label_id = parts
+    draft = CampaignDraft(place.unit_id, "Half price", topic_id, template_id, (page.id,), (label_id,))
+    made = []
+    for _ in range(3):
+        async with begin(place.database, author.scope) as uow:
+            made.append(await campaigns.create_draft(uow, draft))
+    for row in made[:2]:
+        async with begin(place.database, author.scope) as uow:
+            submitted = await campaigns.submit(uow, row.id)
+    assert submitted.content_digest is not None
+    async with begin(place.database, approver.scope) as uow:
+        await campaigns.decide(uow, submitted.id, Verdict.APPROVE, "Go.", submitted.content_digest)
+
+
+async def _kept_books(place: Place, at: Talk) -> None:
+    connectors = registry.build(place.settings)
+    callback = "http://127.0.0.1/oauth"
+    async with begin(place.database, place.person.scope) as uow:
+        connector = connectors.of(Channel.MESSENGER)
+        await channels.begin_connection(uow, connector, Channel.MESSENGER, place.unit_id, callback, None)
+    await connectors.aclose()
+    async with begin(place.database, place.scope) as uow:
+        await auth.issue_service_token(
+            uow, place.settings.security, name="app", unit_id=place.unit_id, permissions=[Permission.INBOX_READ]
+        )
+        reading = metering.Reading(
+            place.unit_id, at.page.id, Origin.CAMPAIGN, new_id(), an_external_id(), 14_100, 1, "EUR", await uow.now()
+        )
+        await metering.record_reading(uow, reading)
+        dead = {"source": DeadLetterSource.JOB, "subject_id": new_id(), "kind": "sends.drain_page", "reason": "gone"}
+        uow.session.add(
+            DeadLetterRow(organization_id=place.organization.id, id=new_id(), detail="tried 8 times", **dead)
+        )
