@@ -69,7 +69,7 @@ bench: $(READY)  ## Print the benchmarks' ratios
 
 .PHONY: faults
 faults: $(READY)  ## Run the long tests that kill processes
-	$(BIN)/python -m pytest -n 0 -m faults tests/faults
+	$(BIN)/python -m pytest -n 0 -s -m faults tests/faults
 
 .PHONY: lock
 lock:  ## Resolve requirements.lock anew (needs uv)
