@@ -24,7 +24,7 @@ run: $(READY)  ## Start everything on this machine, play the demo day, run until
 
 .PHONY: test
 test: $(READY)  ## Run the tests; TESTS=tests/inbox narrows them
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not faults" $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not faults and not clients" $(TESTS)
 
 .PHONY: check
 check: lint types imports drift architecture  ## Run all that CI runs beside the tests
@@ -69,7 +69,13 @@ bench: $(READY)  ## Print the benchmarks' ratios
 
 .PHONY: faults
 faults: $(READY)  ## Run the long tests that kill processes
-	$(BIN)/python -m pytest -n 0 -s -m faults tests/faults
+	$(BIN)/python -m pytest -n 0 -s -m faults tests/faults tests/tenancy
+
+.PHONY: clients
+clients: $(READY)  ## Run the client libraries of others, which need Node 20, against the authorization server
+	@command -v npm >/dev/null || if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; fi
+	$(BIN)/python -m pytest -n 0 -m clients tests/clients
 
 .PHONY: lock
 lock:  ## Resolve requirements.lock anew (needs uv)
