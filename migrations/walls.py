@@ -53,6 +53,59 @@ def lineage_wall(table: str, *, column: str = "unit_id") -> None:
     op.execute(f"CREATE POLICY own_delete ON {table} AS RESTRICTIVE FOR DELETE TO {APP} USING ({check})")
 
 
+ACTOR_UP = (
+    "CREATE FUNCTION ctx.actor() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE"
+    " RETURN nullif(current_setting('app.actor', true), '')::uuid",
+)
+
+_MINE = "((select ctx.all_units()) OR {mine} = (select ctx.actor()))"
+_OWN = (
+    "((select ctx.all_units()) OR member_id = (select ctx.actor()) OR id = (select ctx.actor())"
+    " OR unit_ids <@ (select ctx.units()))"
+)
+# The policy of `membership` cuts what is found here to units that the scope reaches, and to those above them.
+_PEOPLE = (
+    "((select ctx.all_units()) OR id = (select ctx.actor()) OR EXISTS (SELECT FROM membership AS held"
+    " WHERE held.organization_id = member.organization_id AND held.member_id = member.id))"
+)
+
+
+def headquarters_wall(table: str, *, append_only: bool = False) -> None:
+    """Let every scope of the organization add rows, and only scopes that reach every unit see or change them."""
+    _wall(table, f"{_ORGANIZATION} AND (select ctx.all_units())", _ORGANIZATION, append_only=append_only)
+
+
+def own_wall(table: str) -> None:
+    """Let an actor see its own rows, and those whose units it reaches."""
+    predicate = f"{_ORGANIZATION} AND {_OWN}"
+    _wall(table, predicate, predicate)
+
+
+def actor_wall(table: str) -> None:
+    """Let only the actor of a row see it, besides scopes that reach every unit."""
+    predicate = f"{_ORGANIZATION} AND {_MINE.format(mine='actor_id')}"
+    _wall(table, predicate, predicate)
+
+
+def people_wall() -> None:
+    """Let a scope see the people who work at its units or above them; change only itself, unless it reaches every unit."""
+    check = f"{_ORGANIZATION} AND {_MINE.format(mine='id')}"
+    _wall("member", f"{_ORGANIZATION} AND {_PEOPLE}", check)
+
+
+def drop_wall(table: str) -> None:
+    """Take the tenant policies away, so that another wall can be put up in the same transaction."""
+    for policy in ("tenant", "own_update", "own_delete"):
+        op.execute(f"DROP POLICY IF EXISTS {policy} ON {table}")
+    op.execute(f"REVOKE ALL ON {table} FROM {APP}")
+
+
+def narrow_rights(table: str, rights: str) -> None:
+    """Leave the application role the named rights only, after its wall stands; columns may follow in parentheses."""
+    op.execute(f"REVOKE ALL ON {table} FROM {APP}")
+    op.execute(f"GRANT {rights} ON {table} TO {APP}")
+
+
 def system_wall(table: str) -> None:
     """Keep the rows from everybody but the system role and the definer functions of the owner."""
     _force(table)
@@ -74,3 +127,63 @@ def _wall(table: str, using: str, check: str, *, append_only: bool = False) -> N
 def _force(table: str) -> None:
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+
+
+def hash_unit_sets() -> None:
+    """Let every policy so far look units up in a hash, which is built once per statement, instead of along an array.
+
+    A wall that a later migration puts up by the helpers above probes the array; it calls this once more afterwards.
+    """
+    _rewrite(r"= ANY \(\(\s*SELECT (ctx\.units\(\)) AS units\)::uuid\[\]\)", r"IN (SELECT unnest(\1))")
+    _rewrite(r"= ANY \(\(\s*SELECT \((ctx\.units\(\) \|\| ctx\.lineage\(\))\)\)::uuid\[\]\)", r"IN (SELECT unnest(\1))")
+
+
+def probe_unit_sets() -> None:
+    """Undo `hash_unit_sets`."""
+    _rewrite(r"IN \(\s*SELECT unnest\((ctx\.units\(\))\) AS unnest\)", r"= ANY ((SELECT \1)::uuid[])")
+    _rewrite(
+        r"IN \(\s*SELECT unnest\(\((ctx\.units\(\) \|\| ctx\.lineage\(\))\)\) AS unnest\)",
+        r"= ANY ((SELECT \1)::uuid[])",
+    )
+
+
+def _rewrite(pattern: str, replacement: str) -> None:
+    """Replace a part of every policy that has it."""
+    op.execute(f"""
+DO $rewrite$
+DECLARE found record;
+BEGIN
+  FOR found IN SELECT policyname, tablename,
+      'USING (' || regexp_replace(qual, $e${pattern}$e$, $e${replacement}$e$, 'g') || ')' AS visible,
+      'WITH CHECK (' || regexp_replace(with_check, $e${pattern}$e$, $e${replacement}$e$, 'g') || ')' AS allowed
+    FROM pg_policies WHERE schemaname = 'public' AND concat_ws(' ', qual, with_check) ~ $e${pattern}$e$
+  LOOP
+    EXECUTE concat_ws(' ', format('ALTER POLICY %I ON %I', found.policyname, found.tablename), found.visible, found.allowed);
+  END LOOP;
+END $rewrite$
+""")
+
+
+DEPARTED_UP = (
+    "CREATE FUNCTION ctx.departed() RETURNS uuid[] LANGUAGE sql STABLE PARALLEL SAFE"
+    " RETURN coalesce(nullif(current_setting('app.departed', true), ''), '{}')::uuid[]",
+)
+
+
+def departed_wall(table: str, *, column: str = "unit_id") -> None:
+    """Hide the rows of units that the organization parts with, also from scopes that reach every unit."""
+    # The first half keeps the planner from believing that most rows are hidden.
+    op.execute(
+        f"CREATE POLICY departed ON {table} AS RESTRICTIVE FOR ALL TO {APP} USING ("
+        f"(select ctx.departed() = '{{}}'::uuid[]) OR ({column} = ANY ((select ctx.departed())::uuid[])) IS NOT TRUE)"
+    )
+
+
+def erasure_wall(table: str, *columns: str) -> None:
+    """Let rows of an append-only table be deleted, but only those of a unit or contact that leaves."""
+    named = ", ".join(f"{table}.{column}" for column in columns)
+    op.execute(
+        f"CREATE POLICY erasure ON {table} AS RESTRICTIVE FOR DELETE TO {APP} USING (EXISTS (SELECT FROM departure"
+        f" WHERE departure.organization_id = {table}.organization_id AND departure.subject_id IN ({named})))"
+    )
+    op.execute(f"GRANT DELETE ON {table} TO {APP}")
