@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -17,23 +18,59 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+class Pooler(StrEnum):
+    """What stands between us and PostgreSQL: nothing, or a pooler that lends a connection for one transaction at a time."""
+
+    NONE = "none"
+    TRANSACTION = "transaction"
+
+
 class _Settings(BaseSettings):
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    # What is refused is often an address with a password in it.
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class DatabaseSettings(_Settings):
     """Addresses of the ledger, one per role.
 
     `app` may read and write rows of one organization at a time; `system` sees only what crosses organizations (jobs,
-    page routes, unread events); `owner` owns the tables and is used by migrations alone.
+    page routes, unread events); `owner` owns the tables and is used by migrations alone. Behind a pooler of
+    transactions `app` and `system` go through it, and the direct addresses past it: LISTEN and a worker's lock need a
+    connection that stays theirs.
     """
 
     app: SecretStr = Field(alias="DATABASE_URL")
     system: SecretStr = Field(alias="SYSTEM_DATABASE_URL")
     owner: SecretStr | None = Field(default=None, alias="OWNER_DATABASE_URL")
+    pooler: Pooler = Field(default=Pooler.NONE, alias="DATABASE_POOLER")
+    direct_app: SecretStr | None = Field(default=None, alias="DATABASE_DIRECT_URL")
+    direct_system: SecretStr | None = Field(default=None, alias="SYSTEM_DATABASE_DIRECT_URL")
     pool_size: int = Field(default=10, alias="DATABASE_POOL_SIZE", ge=1, le=200)
     pool_timeout_s: float = Field(default=5.0, alias="DATABASE_POOL_TIMEOUT_S", gt=0)
     statement_timeout_ms: int = Field(default=15_000, alias="DATABASE_STATEMENT_TIMEOUT_MS", ge=100)
+
+    @model_validator(mode="after")
+    def _names_direct_addresses(self) -> Self:
+        if self.pooler is Pooler.TRANSACTION and (self.direct_app is None or self.direct_system is None):
+            raise ValueError(
+                "DATABASE_POOLER=transaction needs DATABASE_DIRECT_URL and SYSTEM_DATABASE_DIRECT_URL, past the pooler:"
+                " it would take LISTEN and a worker's lock and silently lose both."
+            )
+        return self
+
+    @property
+    def app_dsn(self) -> str:
+        """Return libpq's address of the application role for a connection that is kept, never through a pooler."""
+        return _dsn(self.direct_app or self.app)
+
+    @property
+    def system_dsn(self) -> str:
+        """Return libpq's address of the system role for a connection that is kept, never through a pooler."""
+        return _dsn(self.direct_system or self.system)
+
+
+def _dsn(url: SecretStr) -> str:
+    return url.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 class BrokerSettings(_Settings):
@@ -57,6 +94,8 @@ class WebSettings(_Settings):
     allowed_origins: str = Field(default="", alias="SWITCHBOARD_ALLOWED_ORIGINS")
     max_graphql_bytes: int = Field(default=1_000_000, alias="SWITCHBOARD_MAX_GRAPHQL_BYTES", ge=1_000)
     max_webhook_bytes: int = Field(default=3_000_000, alias="SWITCHBOARD_MAX_WEBHOOK_BYTES", ge=1_000)
+    max_file_bytes: int = Field(default=20_000_000, alias="SWITCHBOARD_MAX_FILE_BYTES", ge=1_000)
+    file_days: float = Field(default=7.0, alias="SWITCHBOARD_FILE_DAYS", gt=0)
     receive_timeout_s: float = Field(default=15.0, alias="SWITCHBOARD_RECEIVE_TIMEOUT_S", gt=0)
 
     @property
@@ -68,6 +107,29 @@ class WebSettings(_Settings):
     def origins(self) -> tuple[str, ...]:
         """Return the origins allowed to open browser connections."""
         return tuple(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
+
+
+class MailSettings(_Settings):
+    """How mail leaves. Without a host, mail is kept in the database and shown at /dev/mail, in development only."""
+
+    host: str = Field(default="", alias="SMTP_HOST")
+    port: int = Field(default=587, alias="SMTP_PORT", ge=1, le=65_535)
+    user: str = Field(default="", alias="SMTP_USER")
+    password: SecretStr = Field(default=SecretStr(""), alias="SMTP_PASSWORD")
+    starts_tls: bool = Field(default=True, alias="SMTP_STARTTLS")
+    sender: str = Field(default="Switchboard <no-reply@localhost>", alias="SMTP_SENDER")
+    timeout_s: float = Field(default=10.0, alias="SMTP_TIMEOUT_S", gt=0)
+
+
+class SignInSettings(_Settings):
+    """How long a sign-in lasts, and who else may vouch for people.
+
+    `providers` is a JSON list of {"name", "title", "issuer", "client_id", "client_secret"}: OpenID providers, found by discovery.
+    """
+
+    session_idle_h: float = Field(default=12.0, alias="SESSION_IDLE_H", gt=0)
+    session_life_h: float = Field(default=720.0, alias="SESSION_LIFE_H", gt=0)
+    providers: SecretStr = Field(default=SecretStr("[]"), alias="OIDC_PROVIDERS")
 
 
 class MessengerSettings(_Settings):
@@ -101,6 +163,8 @@ class Settings:
         self.broker = BrokerSettings()
         self.security = SecuritySettings()
         self.web = WebSettings()
+        self.mail = MailSettings()
+        self.sign_in = SignInSettings()
         self.messenger = MessengerSettings()
         self.sends = SendSettings()
 

@@ -73,6 +73,10 @@ class KeyRing:
             raise SealBroken("the value was changed or belongs to another row") from error
         return opened.decode()
 
+    def hashes(self, purpose: str, text: str) -> list[bytes]:
+        """Return the keyed hashes of a text for one purpose, one for each key; write the first, look for all of them."""
+        return [keyed_hash(f"{purpose}:{key.hex()}", text) for _, key in self.keys]
+
     def is_current(self, sealed: bytes) -> bool:
         """Say whether the value is sealed with the first key; if not, open and seal it again to finish a rotation."""
         return _split(sealed)[0] == self.keys[0][0]

@@ -11,20 +11,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from psycopg import errors as pg
-from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Uuid, event, func, text
+from sqlalchemy import BigInteger, DateTime, Enum, MetaData, TextClause, Uuid, event, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from server.config import DatabaseSettings
+from server.config import DatabaseSettings, Pooler
 from server.kit.crypto import KeyRing
-from server.kit.errors import Unavailable
+from server.kit.errors import TookTooLong, Unavailable
 
 
 class Wall(StrEnum):
@@ -36,6 +37,14 @@ class Wall(StrEnum):
     """Only scopes that reach `unit_id`; a row without a unit only scopes that reach every unit."""
     LINEAGE = "lineage"
     """Scopes that reach `unit_id` read and write; scopes below it (an HQ row, seen from a location) read only."""
+    HEADQUARTERS = "headquarters"
+    """Every scope of the organization may add rows; only scopes that reach every unit see or change them."""
+    OWN = "own"
+    """The actor's own rows (`member_id`, or `id` for an app), and those whose `unit_ids` the scope reaches entirely."""
+    ACTOR = "actor"
+    """Rows of the actor alone (`actor_id`); scopes that reach every unit see them all."""
+    PEOPLE = "people"
+    """People with a role on a unit that the scope reaches or that lies above it, and oneself."""
     SYSTEM = "system"
     """Nobody but the system role: rows that have no organization yet."""
 
@@ -62,7 +71,7 @@ class Base(DeclarativeBase):
         UUID: Uuid(),
         dict[str, object]: JSONB(),
         dict[str, Any]: JSONB(),
-        list[str]: JSONB(),
+        list[str]: JSONB(none_as_null=True),
         StrEnum: Enum(
             native_enum=False, length=40, create_constraint=False, values_callable=lambda e: [m.value for m in e]
         ),
@@ -85,18 +94,23 @@ class Context:
     """What one transaction may see, as PostgreSQL's row-level security reads it."""
 
     organization_id: UUID
+    actor_id: UUID
     all_units: bool
     unit_ids: frozenset[UUID]
     lineage_ids: frozenset[UUID]
     read_only: bool
+    departed_ids: frozenset[UUID] = frozenset()
+    """Units that are being parted with: nothing of them is seen, not even by who reaches every unit."""
 
     def settings(self) -> Mapping[str, str]:
         """Return the session settings, local to the transaction."""
         return {
             "app.organization": str(self.organization_id),
+            "app.actor": str(self.actor_id),
             "app.all_units": "on" if self.all_units else "off",
             "app.units": _array(self.unit_ids),
             "app.lineage": _array(self.lineage_ids),
+            "app.departed": _array(self.departed_ids),
             "transaction_read_only": "on" if self.read_only else "off",
         }
 
@@ -105,42 +119,77 @@ def _array(ids: frozenset[UUID]) -> str:
     return "{" + ",".join(str(one) for one in ids) + "}"
 
 
-_SET_CONTEXT = text(
-    "SELECT set_config('app.organization', :organization, true), set_config('app.all_units', :all_units, true),"
-    " set_config('app.units', :units, true), set_config('app.lineage', :lineage, true),"
-    " set_config('transaction_read_only', :read_only, true)"
-)
-
-
 @event.listens_for(Session, "after_begin")
-def _set_context(session: Session, _transaction: object, connection: Any) -> None:
+def _set_local(session: Session, _transaction: object, connection: Any) -> None:
+    """Set what holds until the transaction ends, in one statement."""
     context = session.info.get("context")
+    local: dict[str, str] = dict(session.info.get("timeouts", {}))
     if isinstance(context, Context):
-        settings = context.settings()
-        connection.execute(
-            _SET_CONTEXT,
-            {
-                "organization": settings["app.organization"],
-                "all_units": settings["app.all_units"],
-                "units": settings["app.units"],
-                "lineage": settings["app.lineage"],
-                "read_only": settings["transaction_read_only"],
-            },
-        )
+        local |= context.settings()
+    if local:
+        connection.execute(_set_config(tuple(local)), _values(local))
+
+
+@lru_cache(maxsize=8)
+def _set_config(names: tuple[str, ...]) -> TextClause:
+    return text("SELECT " + ", ".join(f"set_config('{name}', :{_bound(name)}, true)" for name in names))
+
+
+def _bound(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def _values(settings: Mapping[str, str]) -> dict[str, str]:
+    return {_bound(name): value for name, value in settings.items()}
+
+
+def _timeouts(settings: DatabaseSettings) -> dict[str, str]:
+    return {
+        "statement_timeout": str(settings.statement_timeout_ms),
+        "lock_timeout": "10000",
+        "idle_in_transaction_session_timeout": "30000",
+    }
+
+
+async def change_context(session: AsyncSession, context: Context) -> None:
+    """Let the rest of the transaction, and every later one of this session, see `context`."""
+    session.info["context"] = context
+    settings = context.settings()
+    await session.execute(_set_config(tuple(settings)), _values(settings))
+
+
+@asynccontextmanager
+async def seen_as(session: AsyncSession, context: Context) -> AsyncIterator[None]:
+    """Let the enclosed statements of a session see another context of the same kind (reading or writing).
+
+    They run in a savepoint, whose rollback takes the context back with everything else when one of them fails.
+    """
+    own: Context = session.info["context"]
+    await session.connection()  # the outer transaction begins when it is first used: with its own context
+    session.info["context"] = context
+    try:
+        async with session.begin_nested():  # sets the context, as every transaction does when it begins
+            yield
+            await change_context(session, own)
+    finally:
+        session.info["context"] = own
 
 
 def _engine(url: str, settings: DatabaseSettings, size: int) -> AsyncEngine:
-    timeouts = (
-        f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout=10000"
-        " -c idle_in_transaction_session_timeout=30000"
-    )
+    connect: dict[str, object] = {"connect_timeout": 5, "application_name": "switchboard"}
+    if settings.pooler is Pooler.TRANSACTION:
+        # The next transaction runs on another connection, which knows nothing of what this one prepared. Options at
+        # the start are refused by poolers or, worse, ignored: each transaction brings its timeouts itself.
+        connect["prepare_threshold"] = None
+    else:
+        connect["options"] = " ".join(f"-c {name}={value}" for name, value in _timeouts(settings).items())
     return create_async_engine(
         url,
         pool_size=size,
         max_overflow=0,
         pool_timeout=settings.pool_timeout_s,
         pool_pre_ping=True,
-        connect_args={"options": timeouts, "connect_timeout": 5, "application_name": "switchboard"},
+        connect_args=connect,
     )
 
 
@@ -151,9 +200,10 @@ class Database:
         self.keys = keys
         self.app_engine = _engine(settings.app.get_secret_value(), settings, settings.pool_size)
         self.system_engine = _engine(settings.system.get_secret_value(), settings, max(2, settings.pool_size // 3))
-        self._app = async_sessionmaker(self.app_engine, expire_on_commit=False)
-        self._system = async_sessionmaker(self.system_engine, expire_on_commit=False)
-        self.system_dsn = settings.system.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1)
+        info = {"timeouts": _timeouts(settings)} if settings.pooler is Pooler.TRANSACTION else {}
+        self._app = async_sessionmaker(self.app_engine, expire_on_commit=False, info=info)
+        self._system = async_sessionmaker(self.system_engine, expire_on_commit=False, info=info)
+        self.system_dsn = settings.system_dsn
 
     @asynccontextmanager
     async def scoped(self, context: Context) -> AsyncIterator[AsyncSession]:
@@ -182,6 +232,8 @@ class Database:
         except (OperationalError, InterfaceError) as error:
             if is_outage(error):
                 raise Unavailable from error
+            if isinstance(error.orig, (pg.QueryCanceled, pg.LockNotAvailable)):
+                raise TookTooLong from error
             raise
 
 

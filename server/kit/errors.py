@@ -98,6 +98,13 @@ class IdempotencyInProgress(DomainError):
         super().__init__("The first request with this idempotency key is still running. Retry in a few seconds.")
 
 
+class TookTooLong(Exception):
+    """A statement was ended by its time limit, or did not get a lock in time; its transaction changed nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("This took too long and was ended; nothing was changed. Try again, or ask for less at once.")
+
+
 class Unavailable(Exception):
     """The database cannot be reached. Nothing was written; the caller retries after `retry_after_s` seconds."""
 

@@ -84,7 +84,7 @@ class DeadLetterRow(TenantRow, Base):
     __table_args__ = (
         UniqueConstraint("organization_id", "source", "subject_id"),
         Index("dead_letter_newest_idx", "organization_id", "created_at", "id"),
-        {"info": walled(Wall.ORGANIZATION)},
+        {"info": walled(Wall.HEADQUARTERS)},
     )
 
     source: Mapped[DeadLetterSource]

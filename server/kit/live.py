@@ -19,13 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.kit import log
 
 LIVE_CHANNEL = "switchboard_live"
-_RECONNECT_S = 1.0
+_RECONNECT_S = 0.5
 _logger = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Where to look again. `topic` is a short word such as "inbox"."""
+    """Where to look again. `topic` is a short word such as "inbox", with an id behind a colon where one thing is meant."""
 
     topic: str
     organization_id: UUID
@@ -58,17 +58,19 @@ class Listener:
         self._wake_all()
 
     @asynccontextmanager
-    async def watching(self, hint: Hint) -> AsyncIterator[asyncio.Event]:
-        """Give an event that is set whenever the hint is heard; the watcher clears it before it reads."""
+    async def watching(self, *hints: Hint) -> AsyncIterator[asyncio.Event]:
+        """Give an event that is set whenever one of the hints is heard; the watcher clears it before it reads."""
         wake = asyncio.Event()
-        self._waiting.setdefault(hint, set()).add(wake)
+        for hint in hints:
+            self._waiting.setdefault(hint, set()).add(wake)
         try:
             yield wake
         finally:
-            watchers = self._waiting[hint]
-            watchers.discard(wake)
-            if not watchers:
-                del self._waiting[hint]
+            for hint in hints:
+                watchers = self._waiting[hint]
+                watchers.discard(wake)
+                if not watchers:
+                    del self._waiting[hint]
 
     def _wake_all(self) -> None:
         for watchers in self._waiting.values():
@@ -76,7 +78,7 @@ class Listener:
                 wake.set()
 
     def _heard(self, payload: str) -> None:
-        topic, _, organization = payload.partition(":")
+        topic, _, organization = payload.rpartition(":")  # a topic may name an object: "operation:<id>"
         try:
             hint = Hint(topic, UUID(organization))
         except ValueError:
