@@ -7,12 +7,13 @@ key and then gets the stored result; with another input it is refused. A refused
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import orjson
 from psycopg import errors as pg
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
@@ -74,3 +75,27 @@ async def forget_old(uow: UnitOfWork) -> None:
             IdempotencyRow.created_at < func.clock_timestamp() - KEPT_FOR,
         )
     )
+
+
+async def results_after(
+    uow: UnitOfWork, after: tuple[UUID, str] | None, limit: int
+) -> Sequence[tuple[UUID, str, Mapping[str, object]]]:
+    """Return (actor, key, result) of what is kept, in the order of actors and keys."""
+    statement = select(IdempotencyRow.actor_id, IdempotencyRow.key, IdempotencyRow.result).where(
+        IdempotencyRow.organization_id == uow.scope.organization_id
+    )
+    if after is not None:
+        statement = statement.where(tuple_(IdempotencyRow.actor_id, IdempotencyRow.key) > tuple_(*after))
+    found = await uow.session.execute(statement.order_by(IdempotencyRow.actor_id, IdempotencyRow.key).limit(limit))
+    return [(row.actor_id, row.key, row.result or {}) for row in found]
+
+
+async def forget(uow: UnitOfWork, keys: Sequence[tuple[UUID, str]]) -> None:
+    """Delete what is kept under these keys of these actors."""
+    if keys:
+        await uow.session.execute(
+            delete(IdempotencyRow).where(
+                IdempotencyRow.organization_id == uow.scope.organization_id,
+                tuple_(IdempotencyRow.actor_id, IdempotencyRow.key).in_(keys),
+            )
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -31,6 +31,24 @@ class Actor:
     name: str
 
 
+class CredentialKind(StrEnum):
+    """What a caller proved themselves with. Stored and shown; only a SESSION may change how its person signs in."""
+
+    PERSONAL = "PERSONAL"
+    SERVICE = "SERVICE"
+    SESSION = "SESSION"
+    OAUTH = "OAUTH"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The token behind a scope: its row, and the account that signed in with it, if it is a person's."""
+
+    kind: CredentialKind
+    token_id: UUID
+    user_id: UUID | None
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What one actor reaches in one organization.
@@ -47,6 +65,12 @@ class Scope:
     lineage_ids: frozenset[UUID]
     limit: frozenset[Permission] | None = None
     """What the token was cut to, if it was; nothing may be handed on beyond it."""
+    credential: Credential | None = None
+    """None for workers, which carry no token."""
+    granted_at: Mapping[UUID, frozenset[Permission]] = field(default_factory=dict)
+    """What a member was granted on units by name, not by a grant on a unit above; their daily work. Empty for apps."""
+    departed_ids: frozenset[UUID] = frozenset()
+    """Units that the organization parts with: out of everybody's reach, only workers still see them."""
 
     @property
     def unit_ids(self) -> frozenset[UUID]:
@@ -57,23 +81,37 @@ class Scope:
         """Return what row-level security is told."""
         return Context(
             self.organization_id,
+            self.actor.id,
             self.all_units,
             frozenset() if self.all_units else self.unit_ids,
             frozenset() if self.all_units else self.lineage_ids,
             read_only,
+            self.departed_ids,
         )
 
     def reaches(self, unit_id: UUID | None) -> bool:
         """Say whether rows of the unit are visible; rows without a unit only to those who reach all."""
-        return self.all_units or unit_id in self.by_unit
+        return (self.all_units and unit_id not in self.departed_ids) or unit_id in self.by_unit
 
     def may(self, permission: Permission, unit_id: UUID | None = None) -> bool:
         """Say whether the actor holds the permission on the unit; without a unit: anywhere at all."""
         if permission in self.everywhere:
-            return True
+            return unit_id not in self.departed_ids
         if unit_id is None:
             return any(permission in held for held in self.by_unit.values())
         return permission in self.by_unit.get(unit_id, frozenset())
+
+    def past(self) -> Scope:
+        """Return the scope for what outlives its unit, such as a legal hold: as if nothing were leaving."""
+        return replace(self, departed_ids=frozenset())
+
+    def held_on(self, unit_id: UUID) -> list[Permission]:
+        """Return what the actor may do on a unit, sorted; with permissions on the whole tree also for an id that is none."""
+        return sorted(self.everywhere | self.by_unit.get(unit_id, frozenset()))
+
+    def is_by_name(self, permission: Permission, unit_id: UUID) -> bool:
+        """Say whether the permission was granted on the unit itself, not on one above it or to an app."""
+        return permission in self.granted_at.get(unit_id, frozenset())
 
     def units_with(self, permission: Permission) -> list[UUID] | None:
         """Return the units on which the permission is held; None for all. A unit may be visible by another permission."""
@@ -130,10 +168,14 @@ def member_scope(
     reaches: Iterable[Reach],
     lineage_ids: Iterable[UUID],
     limit: frozenset[Permission] | None = None,
+    credential: Credential | None = None,
+    granted_at: Mapping[UUID, frozenset[Permission]] | None = None,
+    departed_ids: Iterable[UUID] = (),
 ) -> Scope:
     """Build a scope from resolved grants; `limit` cuts it to what a token was given."""
     allowed = frozenset(Permission) if limit is None else limit
-    by_unit = {reach.unit_id: reach.permissions & allowed for reach in reaches}
+    departed = frozenset(departed_ids)
+    by_unit = {reach.unit_id: reach.permissions & allowed for reach in reaches if reach.unit_id not in departed}
     return Scope(
         actor=actor,
         organization_id=organization_id,
@@ -142,4 +184,7 @@ def member_scope(
         by_unit=by_unit,
         lineage_ids=frozenset(lineage_ids),
         limit=limit,
+        credential=credential,
+        granted_at=granted_at or {},
+        departed_ids=departed,
     )

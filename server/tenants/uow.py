@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.kit import jobs, live
 from server.kit.clock import database_now
 from server.kit.crypto import KeyRing
-from server.kit.db import Database
+from server.kit.db import Database, change_context, seen_as
 from server.tenants.scope import Scope
 
 
@@ -37,6 +39,26 @@ class UnitOfWork:
         if self._now is None:
             self._now = await database_now(self.session)
         return self._now
+
+    async def reach(self, unit_id: UUID, *, under: UUID) -> None:
+        """Reach a unit that is about to be made under one that the scope reaches, with the permissions held there.
+
+        The walls know a scope by its units; without this one that does not reach all of them could not add any.
+        """
+        if self.scope.all_units:
+            return
+        self.scope = replace(self.scope, by_unit={**self.scope.by_unit, unit_id: self.scope.by_unit[under]})
+        await change_context(self.session, self.scope.context(read_only=False))
+
+    @asynccontextmanager
+    async def whole_organization(self) -> AsyncIterator[None]:
+        """Let the enclosed statements see every unit, to decide what the actor may not see the reasons of.
+
+        Nothing that is read so may be told to the actor. A test lists the files that may call this.
+        """
+        wide = replace(self.session.info["context"], all_units=True, unit_ids=frozenset(), lineage_ids=frozenset())
+        async with seen_as(self.session, wide):
+            yield
 
     def defer(
         self, work: jobs.Job, *, key: str = "", delay: timedelta = timedelta(), queue: jobs.Queue | None = None
