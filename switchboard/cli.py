@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from switchboard import running, up
+from switchboard import audit, running, up
 from switchboard.database import DatabaseRefused
 from switchboard.postgres import PostgresUnavailable
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 schema = typer.Typer(no_args_is_help=True, help="The GraphQL schema.")
 app.add_typer(schema, name="schema")
+trail = typer.Typer(no_args_is_help=True, help="The audit trail.")
+app.add_typer(trail, name="audit")
 
 Data = Annotated[Path, typer.Option("--data", help="Where database, secrets and logs are kept.", file_okay=False)]
 
@@ -50,6 +52,16 @@ def print_schema(
 ) -> None:
     """Write the schema to frontend-contract/."""
     raise typer.Exit(running.run_without_database("server.schema.contract", *(["--check"] if check else [])))
+
+
+@trail.command("verify")
+def verify_trail(
+    file: Annotated[Path, typer.Argument(help="An export of the audit trail.")],
+    head: Annotated[str | None, typer.Option("--head", help="A hash of the chain that was noted earlier.")] = None,
+    seq: Annotated[int | None, typer.Option("--seq", min=0, help="The number that was noted with it.")] = None,
+) -> None:
+    """Check an export offline: 0 if every link holds, 1 with the first broken link, 2 if it cannot be read."""
+    raise typer.Exit(audit.run(file, audit.Noted(head, seq)))
 
 
 def _finish(data: Path, module: str, *arguments: str, as_owner: bool = False) -> None:

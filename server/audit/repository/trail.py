@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -34,13 +33,21 @@ async def lock_head(session: AsyncSession, organization_id: UUID) -> tuple[int, 
     return row.seq, bytes(row.hash)
 
 
-async def append(session: AsyncSession, values: dict[str, Any]) -> None:
-    """Insert the event and move the end of the chain to it."""
-    await session.execute(insert(AuditEventRow).values(**values))
+async def head(session: AsyncSession, organization_id: UUID) -> tuple[int, bytes] | None:
+    """Return the number and hash of the last event; None before the first."""
+    statement = select(AuditHeadRow.seq, AuditHeadRow.hash).where(AuditHeadRow.organization_id == organization_id)
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row.seq, bytes(row.hash))
+
+
+async def append(session: AsyncSession, events: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the events, in their order, and move the end of the chain to the last of them."""
+    await session.execute(insert(AuditEventRow), list(events))
+    last = events[-1]
     await session.execute(
         update(AuditHeadRow)
-        .where(AuditHeadRow.organization_id == values["organization_id"])
-        .values(seq=values["seq"], hash=values["hash"])
+        .where(AuditHeadRow.organization_id == last["organization_id"])
+        .values(seq=last["seq"], hash=last["hash"])
     )
 
 
@@ -70,8 +77,3 @@ async def events_by_id(session: AsyncSession, organization_id: UUID, ids: Sequen
     """Return the events with these ids."""
     statement = select(AuditEventRow).where(AuditEventRow.organization_id == organization_id, AuditEventRow.id.in_(ids))
     return (await session.scalars(statement)).all()
-
-
-def moment(value: datetime) -> str:
-    """Write a time in the one form that is hashed."""
-    return value.isoformat(timespec="microseconds")
