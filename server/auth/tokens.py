@@ -11,11 +11,17 @@ import secrets
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from server.auth.models import TokenKind
 from server.kit.ids import MalformedId, decode_as, encode
+from server.tenants.scope import CredentialKind
 
-_KINDS = {TokenKind.PERSONAL: "pat", TokenKind.SERVICE: "svc"}
-_FORM = re.compile(r"^swb_(pat|svc)_([0-9a-z]{26})_([0-9A-Za-z_-]{43})$")
+_KINDS = {
+    CredentialKind.PERSONAL: "pat",
+    CredentialKind.SERVICE: "svc",
+    CredentialKind.SESSION: "ses",
+    CredentialKind.OAUTH: "oat",
+}
+_FORM = re.compile(r"^swb_(pat|svc|ses|oat)_([0-9a-z]{26})_([0-9A-Za-z_-]{43})$")
+_INVITATION = re.compile(r"^swb_inv_([0-9a-z]{26})_([0-9A-Za-z_-]{43})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +32,30 @@ class BearerToken:
     text: str = field(repr=False)
 
 
-def make(kind: TokenKind, organization_id: UUID) -> str:
+def make(kind: CredentialKind, organization_id: UUID) -> str:
     """Make a new token with 256 random bits."""
     return f"swb_{_KINDS[kind]}_{encode('o', organization_id)[2:]}_{secrets.token_urlsafe(32)}"
 
 
 def read(text: str) -> BearerToken | None:
     """Read a token's form; None for anything that `make` would not write."""
-    match = _FORM.match(text)
-    if match is None:
-        return None
+    match = _FORM.fullmatch(text)
+    return None if match is None else _of(match[2], text)
+
+
+def make_invitation(organization_id: UUID) -> str:
+    """Make the secret of an invitation's link, with 256 random bits."""
+    return f"swb_inv_{encode('o', organization_id)[2:]}_{secrets.token_urlsafe(32)}"
+
+
+def read_invitation(text: str) -> BearerToken | None:
+    """Read the form of an invitation's secret; None for anything that `make_invitation` would not write."""
+    match = _INVITATION.fullmatch(text)
+    return None if match is None else _of(match[1], text)
+
+
+def _of(organization: str, text: str) -> BearerToken | None:
     try:
-        return BearerToken(decode_as("o", f"o_{match[2]}"), text)
+        return BearerToken(decode_as("o", f"o_{organization}"), text)
     except MalformedId:
         return None
