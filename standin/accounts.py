@@ -110,6 +110,7 @@ async def subscribed_apps(call: Call) -> Json:
         return {"data": [{**app, "subscribed_fields": sorted(page.fields)}] if page.fields else []}
     if call.method == "DELETE":
         page.fields.clear()
+        call.run.world.note_revocation("subscribed_apps", page.id)
         return {"success": True}
     wanted = _subscribed_fields(call)
     page.fields = wanted

@@ -41,6 +41,7 @@ def control_routes(run: Runtime) -> list[Route]:
         _route(run, "/ledger", _ledger, "GET"),
         _route(run, "/ledger/summary", _summary, "GET"),
         _route(run, "/calls", _calls, "GET"),
+        _route(run, "/revocations", _revocations, "GET"),
         _route(run, "/clock", _show_clock, "GET"),
         _route(run, "/clock", _set_clock, "POST"),
         _route(run, "/reset", _reset, "POST"),
@@ -214,6 +215,10 @@ def _digits(query: Json, key: str) -> int | None:
 
 async def _summary(run: Runtime, request: Request, _body: object) -> Answer:
     return run.world.ledger.summary(request.query_params.get("page"))
+
+
+async def _revocations(run: Runtime, _request: Request, _body: object) -> Answer:
+    return {"entries": run.world.revocations}
 
 
 async def _calls(run: Runtime, _request: Request, _body: object) -> Answer:

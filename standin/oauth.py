@@ -143,6 +143,7 @@ async def permissions(call: Call) -> Json:
                 other.scopes -= {dropped}
         return {"success": True}
     person.permissions.clear()
+    call.run.world.note_revocation("permissions", person.id)
     for other in _tokens_of(call, person.id):
         other.dead = 458
     return {"success": True}

@@ -189,8 +189,14 @@ class World:
         self.campaigns: dict[str, Campaign] = {}
         self.comments: dict[str, Comment] = {}
         self.attachments: dict[str, str] = {}
+        self.revocations: list[Json] = []
         self.ledger.reset()
         self.calls.reset()
+
+    def note_revocation(self, what: str, subject: str) -> None:
+        """Record that somebody took an app's rights back: the record that tests compare the product against."""
+        seq = len(self.revocations) + 1
+        self.revocations.append({"seq": seq, "what": what, "subject": subject, "at": self.now_ms()})
 
     def now_ms(self) -> int:
         """The stand-in's clock in Unix milliseconds, with the offset of the control API."""

@@ -57,6 +57,15 @@ class PageCredentials:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountCredentials:
+    """What one call about a person's grant needs. Lives in memory only; never logged (repr hides the token)."""
+
+    channel: Channel
+    person_external_id: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OutgoingMessage:
     """One message to one person.
 
@@ -441,6 +450,14 @@ class Connector(Protocol):
 
     async def subscribe(self, page: PageCredentials) -> None:
         """Subscribe the page's webhooks; idempotent; raise PlatformCallFailed."""
+        ...
+
+    async def unsubscribe(self, page: PageCredentials) -> None:
+        """End the page's webhooks to this app; idempotent; raise PlatformCallFailed."""
+        ...
+
+    async def revoke(self, account: AccountCredentials) -> None:
+        """Give a person's whole grant to this app back, for every page of it; idempotent; raise PlatformCallFailed."""
         ...
 
     # sending

@@ -11,6 +11,7 @@ from server.platforms.messenger.parse import parse
 from server.platforms.messenger.split import split
 from server.platforms.messenger.usage import Pauses
 from server.platforms.port import (
+    AccountCredentials,
     CampaignCosts,
     Channel,
     Event,
@@ -76,6 +77,14 @@ class MessengerConnector:
     async def subscribe(self, page: PageCredentials) -> None:
         """Subscribe the page's webhooks; raise PlatformCallFailed."""
         await oauth.subscribe(self._client, page)
+
+    async def unsubscribe(self, page: PageCredentials) -> None:
+        """End the page's webhooks; raise PlatformCallFailed."""
+        await oauth.unsubscribe(self._client, page)
+
+    async def revoke(self, account: AccountCredentials) -> None:
+        """Take the app off the person; raise PlatformCallFailed."""
+        await oauth.revoke(self._client, account)
 
     async def send(self, page: PageCredentials, message: OutgoingMessage, deadline_s: float) -> Outcome:
         """Send one message and classify the answer; only a cancellation is raised."""

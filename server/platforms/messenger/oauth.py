@@ -12,7 +12,14 @@ from server.config import MessengerSettings
 from server.platforms.messenger.asking import ask, walk
 from server.platforms.messenger.client import GraphCall, GraphClient, path
 from server.platforms.messenger.reading import Json, identifier, items, mapping, text, whole
-from server.platforms.port import FailureReason, FoundPage, Grant, PageCredentials, PlatformCallFailed
+from server.platforms.port import (
+    AccountCredentials,
+    FailureReason,
+    FoundPage,
+    Grant,
+    PageCredentials,
+    PlatformCallFailed,
+)
 
 SCOPES = (
     "pages_show_list",
@@ -120,6 +127,22 @@ async def subscribe(client: GraphClient, page: PageCredentials) -> None:
     body = await ask(client, call)
     if body.get("success") is not True:
         raise PlatformCallFailed(FailureReason.TRANSIENT, "the subscription was not confirmed", retryable=True)
+
+
+async def unsubscribe(client: GraphClient, page: PageCredentials) -> None:
+    """End the page's webhooks to this app; doing it again changes nothing; raise PlatformCallFailed."""
+    await _delete(client, path(page.page_external_id, "subscribed_apps"), page.page_token)
+
+
+async def revoke(client: GraphClient, account: AccountCredentials) -> None:
+    """De-authorise the app for the person (platforms.md 1.1): all tokens of it end, those of its pages too."""
+    await _delete(client, path(account.person_external_id, "permissions"), account.token)
+
+
+async def _delete(client: GraphClient, where: str, token: str) -> None:
+    body = await ask(client, GraphCall("DELETE", where, token))
+    if body.get("success") is not True:
+        raise PlatformCallFailed(FailureReason.TRANSIENT, "the platform did not confirm it", retryable=True)
 
 
 async def _token(client: GraphClient, params: dict[str, str]) -> tuple[str, datetime | None]:
