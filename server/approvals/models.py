@@ -67,7 +67,7 @@ class ApprovalDecisionRow(TenantRow, Base):
             ["organization_id", "request_id"], ["approval_request.organization_id", "approval_request.id"]
         ),
         UniqueConstraint("organization_id", "request_id", "member_id"),
-        {"info": walled(Wall.UNIT) | {"append_only": True}},
+        {"info": walled(Wall.UNIT) | {"append_only": True, "erasable": ("unit_id",)}},
     )
 
     unit_id: Mapped[UUID]

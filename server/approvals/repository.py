@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.approvals.models import ApprovalDecisionRow, ApprovalRequestRow, ApprovalState, Verdict
 from server.kit.pagination import Keyset, PageArguments
+from server.tenants.cuts import is_one_of
+from server.tenants.rules import Permission
+from server.tenants.scope import Scope
 
 
 async def insert_request(session: AsyncSession, row: dict[str, object]) -> ApprovalRequestRow | None:
@@ -119,16 +122,19 @@ async def decisions(
 
 async def list_requests(
     session: AsyncSession,
-    organization_id: UUID,
+    scope: Scope,
     keyset: Keyset,
     arguments: PageArguments,
     state: ApprovalState | None,
     unit_id: UUID | None,
 ) -> Sequence[ApprovalRequestRow]:
-    """Return up to `size + 1` requests of the page."""
+    """Return up to `size + 1` requests of the page, of units where campaigns may be read."""
     statement = select(ApprovalRequestRow).where(
-        ApprovalRequestRow.organization_id == organization_id, *keyset.beyond(arguments)
+        ApprovalRequestRow.organization_id == scope.organization_id, *keyset.beyond(arguments)
     )
+    readable = scope.units_with(Permission.CAMPAIGN_READ)
+    if readable is not None:
+        statement = statement.where(is_one_of(ApprovalRequestRow.unit_id, readable))
     if state is not None:
         statement = statement.where(ApprovalRequestRow.state == state)
     if unit_id is not None:

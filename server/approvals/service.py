@@ -174,5 +174,5 @@ async def list_requests(
     """List requests of the scope, newest first. Needs campaign:read."""
     uow.scope.require_anywhere(Permission.CAMPAIGN_READ)
     keyset = Keyset((SortKey(ApprovalRequestRow.id, UUID, descending=True),), ["approvals", state, unit_id])
-    rows = await repository.list_requests(uow.session, uow.scope.organization_id, keyset, arguments, state, unit_id)
+    rows = await repository.list_requests(uow.session, uow.scope, keyset, arguments, state, unit_id)
     return keyset.page(rows, arguments, lambda row: (row.id,))

@@ -87,6 +87,7 @@ class CampaignRecipientRow(Base):
         PrimaryKeyConstraint("organization_id", "campaign_id", "contact_id"),
         ForeignKeyConstraint(["organization_id", "campaign_id"], ["campaign.organization_id", "campaign.id"]),
         ForeignKeyConstraint(["organization_id", "contact_id"], ["contact.organization_id", "contact.id"]),
+        Index("campaign_recipient_contact_idx", "organization_id", "contact_id"),
         {"info": walled(Wall.UNIT)},
     )
 

@@ -18,6 +18,7 @@ from server.platforms.port import Channel
 from server.templates.errors import MissingValue
 from server.templates.errors import TextTooLong as RenderedTooLong
 from server.templates.render import render
+from server.tenants.attributes import variables
 
 LISTED_RECIPIENTS = 20
 COST_READINGS = (
@@ -105,9 +106,7 @@ def assess(person: Person, wording: Wording, now: datetime) -> Assessed:
 
 def values_of(person: Person) -> dict[str, str | None]:
     """Return the values of a template's variables for one person; `custom.*` are the contact's own attributes."""
-    values: dict[str, str | None] = {
-        f"unit.{name}": value for name, value in person.unit_attributes.items() if isinstance(value, str)
-    }
+    values: dict[str, str | None] = {f"unit.{name}": value for name, value in variables(person.unit_attributes).items()}
     values |= {f"custom.{name}": value for name, value in person.attributes.items() if isinstance(value, str)}
     return values | {
         "contact.name": person.name,

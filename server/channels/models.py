@@ -72,7 +72,8 @@ class ConnectedAccountRow(TenantRow, Base):
     __table_args__ = (
         ForeignKeyConstraint(["organization_id", "unit_id"], ["unit.organization_id", "unit.id"]),
         UniqueConstraint("organization_id", "channel", "external_id", "unit_id"),
-        {"info": walled(Wall.UNIT)},
+        Index("connected_account_person_idx", "channel", "external_id"),
+        {"info": walled(Wall.UNIT, system="SELECT (organization_id, unit_id, channel, external_id)")},
     )
 
     unit_id: Mapped[UUID]

@@ -7,6 +7,7 @@ as `rules.may_send`, so that a withdrawal that is committed before the claim alw
 from __future__ import annotations
 
 JOINS = """
+JOIN contact person ON person.organization_id = s.organization_id AND person.id = s.contact_id
 LEFT JOIN suppression ON suppression.organization_id = s.organization_id AND suppression.contact_id = s.contact_id
 LEFT JOIN consent ON consent.organization_id = s.organization_id AND consent.page_id = s.page_id
   AND consent.contact_id = s.contact_id AND consent.topic_id = s.topic_id
@@ -17,12 +18,12 @@ LEFT JOIN messaging_window ON messaging_window.organization_id = s.organization_
 REFUSAL = """
 CASE
   WHEN s.purpose = 'MARKETING' THEN CASE
-    WHEN suppression.reason IS NOT NULL THEN 'SUPPRESSED'
+    WHEN suppression.reason IS NOT NULL OR person.was_erased THEN 'SUPPRESSED'
     WHEN consent.is_opted_in IS NOT TRUE THEN 'NO_CONSENT'
     WHEN consent.expires_at <= clock_timestamp() THEN 'CONSENT_EXPIRED'
   END
   ELSE CASE
-    WHEN suppression.reason IS NOT NULL AND suppression.reason <> 'ASKED_TO_STOP' THEN 'SUPPRESSED'
+    WHEN suppression.reason IS NOT NULL AND suppression.reason NOT IN ('ASKED_TO_STOP', 'ERASED_BEFORE') THEN 'SUPPRESSED'
     WHEN coalesce(
       CASE WHEN s.human_agent THEN messaging_window.human_agent_closes_at ELSE messaging_window.closes_at END,
       '-infinity') <= clock_timestamp() THEN 'WINDOW_CLOSED'
@@ -30,16 +31,28 @@ CASE
 END
 """
 
+CAP = """
+SELECT coalesce(min(cast(setting.value ->> 'messages' AS int)), 1) AS messages,
+  greatest(cast(:marketing_gap AS interval), max(make_interval(hours => cast(setting.value ->> 'hours' AS int)))) AS gap
+FROM page
+JOIN unit_closure line ON line.organization_id = page.organization_id AND line.descendant_id = page.unit_id
+JOIN unit_setting setting ON setting.organization_id = line.organization_id AND setting.unit_id = line.ancestor_id
+  AND setting.name = 'MARKETING_CAP'
+WHERE page.organization_id = :organization AND page.id = :page
+"""
+"""The strictest cap along the line of the page's unit (`tenants.settings.strictest` in SQL), never looser than the channel's
+gap. Always one row. A test sets caps along a line and compares."""
+
 TAKE_CAP = """
 INSERT INTO marketing_use AS slot (organization_id, page_id, contact_id, unit_id, send_id, used_at)
 SELECT DISTINCT ON (contact_id) organization_id, page_id, contact_id, unit_id, id, clock_timestamp()
-FROM judged WHERE refusal IS NULL AND purpose = 'MARKETING'
+FROM judged WHERE refusal IS NULL AND purpose = 'MARKETING' AND (SELECT cap.messages FROM cap) > 0
 ORDER BY contact_id, id
 ON CONFLICT (organization_id, page_id, contact_id) DO UPDATE
   SET send_id = excluded.send_id, used_at = excluded.used_at,
       previous_used_at = CASE WHEN slot.send_id = excluded.send_id THEN slot.previous_used_at ELSE slot.used_at END
-  WHERE slot.used_at <= excluded.used_at - cast(:marketing_gap AS interval) OR slot.send_id = excluded.send_id
+  WHERE slot.used_at <= excluded.used_at - (SELECT cap.gap FROM cap) OR slot.send_id = excluded.send_id
 RETURNING send_id
 """
-"""Take the one slot a person has per page and gap. Its row lock makes concurrent claims wait for each other, so 50 racing
-workers get one slot; a send that already holds the slot (a retry) keeps it."""
+"""Take the one slot a person has per page and gap, as `cap` (the row of CAP) allows. Its row lock makes concurrent claims
+wait for each other, so 50 racing workers get one slot; a send that already holds the slot (a retry) keeps it."""

@@ -35,6 +35,8 @@ class SuppressionReason(StrEnum):
     ASKED_TO_STOP = "ASKED_TO_STOP"
     UNREACHABLE = "UNREACHABLE"
     MANUAL = "MANUAL"
+    ERASED_BEFORE = "ERASED_BEFORE"
+    """The person had their data erased and came back: answered, but never written to first."""
 
 
 class TopicRow(TenantRow, Base):
@@ -59,7 +61,7 @@ class ConsentEventRow(TenantRow, Base):
     __table_args__ = (
         ForeignKeyConstraint(["organization_id", "contact_id"], ["contact.organization_id", "contact.id"]),
         Index("consent_event_contact_idx", "organization_id", "contact_id", "occurred_at", "id"),
-        {"info": walled(Wall.UNIT) | {"append_only": True}},
+        {"info": walled(Wall.UNIT) | {"append_only": True, "erasable": ("unit_id", "contact_id")}},
     )
 
     unit_id: Mapped[UUID]
@@ -84,6 +86,7 @@ class ConsentRow(Base):
         ForeignKeyConstraint(["organization_id", "topic_id"], ["topic.organization_id", "topic.id"]),
         ForeignKeyConstraint(["organization_id", "page_id"], ["page.organization_id", "page.id"]),
         Index("consent_topic_idx", "organization_id", "topic_id", "contact_id"),
+        Index("consent_contact_idx", "organization_id", "contact_id"),
         {"info": walled(Wall.UNIT)},
     )
 
@@ -126,6 +129,7 @@ class WindowRow(Base):
         PrimaryKeyConstraint("organization_id", "page_id", "contact_id"),
         ForeignKeyConstraint(["organization_id", "contact_id"], ["contact.organization_id", "contact.id"]),
         ForeignKeyConstraint(["organization_id", "page_id"], ["page.organization_id", "page.id"]),
+        Index("messaging_window_contact_idx", "organization_id", "contact_id"),
         {"info": walled(Wall.UNIT)},
     )
 
@@ -149,6 +153,7 @@ class MarketingUseRow(Base):
     __table_args__ = (
         PrimaryKeyConstraint("organization_id", "page_id", "contact_id"),
         ForeignKeyConstraint(["organization_id", "contact_id"], ["contact.organization_id", "contact.id"]),
+        Index("marketing_use_contact_idx", "organization_id", "contact_id"),
         {"info": walled(Wall.UNIT)},
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,7 +21,9 @@ from server.consent.models import (
     WindowRow,
 )
 from server.kit.pagination import Keyset, PageArguments
+from server.tenants.cuts import in_reach_or_above
 from server.tenants.models import UnitClosureRow
+from server.tenants.scope import Scope
 
 _BY_THE_PERSON = (SuppressionReason.BLOCKED_BY_CONTACT, SuppressionReason.ASKED_TO_STOP)
 
@@ -32,26 +34,25 @@ async def insert_topic(session: AsyncSession, row: dict[str, object]) -> TopicRo
     return (await session.scalars(statement)).one_or_none()
 
 
-async def topic(session: AsyncSession, organization_id: UUID, topic_id: UUID) -> TopicRow | None:
-    """Return one topic."""
-    return await session.get(TopicRow, (organization_id, topic_id))
-
-
-async def topics_by_id(session: AsyncSession, organization_id: UUID, ids: Sequence[UUID]) -> Sequence[TopicRow]:
+async def topics_by_id(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[TopicRow]:
     """Return the topics with these ids that the scope sees."""
-    statement = select(TopicRow).where(TopicRow.organization_id == organization_id, TopicRow.id.in_(ids))
+    statement = select(TopicRow).where(*_seen_by(scope), TopicRow.id.in_(ids))
     return (await session.scalars(statement)).all()
 
 
 async def list_topics(
-    session: AsyncSession, organization_id: UUID, keyset: Keyset, arguments: PageArguments, unit_id: UUID | None
+    session: AsyncSession, scope: Scope, keyset: Keyset, arguments: PageArguments, unit_id: UUID | None
 ) -> Sequence[TopicRow]:
     """Return up to `size + 1` topics; with a unit, those of the unit and above it."""
-    statement = select(TopicRow).where(TopicRow.organization_id == organization_id, *keyset.beyond(arguments))
+    statement = select(TopicRow).where(*_seen_by(scope), *keyset.beyond(arguments))
     if unit_id is not None:
-        statement = statement.where(TopicRow.unit_id.in_(_lineage(organization_id, unit_id)))
+        statement = statement.where(TopicRow.unit_id.in_(_lineage(scope.organization_id, unit_id)))
     ordered = statement.order_by(*keyset.order(arguments)).limit(arguments.size + 1)
     return (await session.scalars(ordered)).all()
+
+
+def _seen_by(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return TopicRow.organization_id == scope.organization_id, in_reach_or_above(scope, TopicRow.unit_id)
 
 
 def _lineage(organization_id: UUID, unit_id: UUID) -> Select[UUID]:

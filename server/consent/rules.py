@@ -39,8 +39,8 @@ def may_send(facts: Facts, now: datetime) -> Refusal | None:
     """Return why the message may not go, or None. The daily cap is decided by taking its slot, not here."""
     if facts.is_marketing:
         return _may_market(facts, now)
-    # Who asked to stop marketing and then writes to us is still answered.
-    if facts.suppression not in {None, SuppressionReason.ASKED_TO_STOP}:
+    # Who asked to stop marketing, or to be erased, and then writes to us is still answered.
+    if facts.suppression not in {None, SuppressionReason.ASKED_TO_STOP, SuppressionReason.ERASED_BEFORE}:
         return Refusal.SUPPRESSED
     closes_at = facts.human_agent_closes_at if facts.is_human_agent else facts.window_closes_at
     if closes_at is None or closes_at <= now:

@@ -26,7 +26,9 @@ from server.consent.models import (
     WindowRow,
 )
 from server.consent.rules import Facts, Refusal, may_send
+from server.contacts import leaving
 from server.contacts import service as contacts
+from server.contacts.models import ContactRow
 from server.kit.errors import DomainError, InvalidInput, NotFound, Problems
 from server.kit.ids import new_id
 from server.kit.pagination import Keyset, Page, PageArguments, SortKey
@@ -88,27 +90,27 @@ async def create_topic(uow: UnitOfWork, unit_id: UUID, key: str, name: str) -> T
     )
     if row is None:
         raise AlreadyExists("The unit has a topic of this key.", path=("key",))
+    await audit.record(uow, Action.TOPIC_CREATE, row.id, {"key": key, "unit": str(unit_id)})
     return row
 
 
 async def topic(uow: UnitOfWork, topic_id: UUID) -> TopicRow:
     """Return one topic of the scope or above it; raise NotFound."""
-    row = await repository.topic(uow.session, uow.scope.organization_id, topic_id)
-    if row is None:
-        raise NotFound
-    return row
+    for row in await repository.topics_by_id(uow.session, uow.scope, [topic_id]):
+        return row
+    raise NotFound
 
 
 async def topics_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, TopicRow]:
     """Return the topics with these ids that the scope sees, by id."""
-    rows = await repository.topics_by_id(uow.session, uow.scope.organization_id, ids)
+    rows = await repository.topics_by_id(uow.session, uow.scope, ids)
     return {row.id: row for row in rows}
 
 
 async def topics(uow: UnitOfWork, arguments: PageArguments, *, unit_id: UUID | None = None) -> Page[TopicRow]:
     """List topics by name; with `unit_id` those that are offered there, its own and those from above."""
     keyset = Keyset((SortKey(TopicRow.name, str), SortKey(TopicRow.id, UUID)), ["topics", unit_id])
-    rows = await repository.list_topics(uow.session, uow.scope.organization_id, keyset, arguments, unit_id)
+    rows = await repository.list_topics(uow.session, uow.scope, keyset, arguments, unit_id)
     return keyset.page(rows, arguments, lambda row: (row.name, row.id))
 
 
@@ -342,6 +344,8 @@ async def suppress(uow: UnitOfWork, contact_id: UUID, reason: SuppressionReason)
     """
     person = await contacts.contact(uow, contact_id)
     uow.scope.require(Permission.CONSENT_WRITE, person.unit_id)
+    if reason is SuppressionReason.ERASED_BEFORE:
+        raise InvalidInput("Only an erasure gives this reason. Give another one.", path=("reason",))
     changed = await repository.suppress(
         uow.session,
         {
@@ -357,15 +361,30 @@ async def suppress(uow: UnitOfWork, contact_id: UUID, reason: SuppressionReason)
 
 
 async def lift_suppression(uow: UnitOfWork, contact_id: UUID) -> None:
-    """Let messages to a contact out again; does nothing if none are held. Needs consent:write."""
+    """Let messages to a contact out again, also to one who was erased before. Needs consent:write.
+
+    Does nothing if none are held.
+    """
     person = await contacts.contact(uow, contact_id)
     uow.scope.require(Permission.CONSENT_WRITE, person.unit_id)
-    if await repository.lift(uow.session, uow.scope.organization_id, contact_id):
+    was_held = await repository.lift(uow.session, uow.scope.organization_id, contact_id)
+    if await leaving.forgive(uow, contact_id) or was_held:
         await audit.record(uow, Action.SUPPRESSION_LIFT, contact_id)
         uow.announce("contacts")
 
 
 async def suppressions(uow: UnitOfWork, contact_ids: Sequence[UUID]) -> Mapping[UUID, SuppressionRow]:
-    """Return the suppressions of these contacts, by contact."""
+    """Return the suppressions of these contacts, by contact; ERASED_BEFORE has no row of its own."""
     rows = await repository.suppressions(uow.session, uow.scope.organization_id, contact_ids)
-    return {row.contact_id: row for row in rows}
+    came_back = {row.id: _erased_before(row) for row in await contacts.erased_before(uow, contact_ids)}
+    return came_back | {row.contact_id: row for row in rows}
+
+
+def _erased_before(person: ContactRow) -> SuppressionRow:
+    return SuppressionRow(
+        organization_id=person.organization_id,
+        contact_id=person.id,
+        unit_id=person.unit_id,
+        reason=SuppressionReason.ERASED_BEFORE,
+        created_at=person.created_at,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, PrimaryKeyConstraint, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.kit.db import Base, TenantRow, Wall, walled
@@ -28,6 +28,8 @@ class ContactRow(TenantRow, Base):
     time_zone: Mapped[str | None]
     attributes: Mapped[dict[str, object]] = mapped_column(default=dict, server_default="{}")
     profile_read_at: Mapped[datetime | None]
+    was_erased: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """The person is on the list of those who were erased, and came back by writing to us."""
 
 
 class ContactIdentityRow(TenantRow, Base):
@@ -79,3 +81,20 @@ class ContactLabelRow(Base):
     contact_id: Mapped[UUID]
     label_id: Mapped[UUID]
     unit_id: Mapped[UUID] = mapped_column()
+
+
+class ErasedIdentityRow(Base):
+    """That somebody of this page-scoped id was erased, or asked a client that left to be left alone. Names nobody.
+
+    `identity_hash` is keyed, so that it tells nothing without our keys and still recognises who comes back.
+    """
+
+    __tablename__ = "erased_identity"
+    __table_args__ = (
+        PrimaryKeyConstraint("organization_id", "identity_hash"),
+        {"info": walled(Wall.ORGANIZATION)},
+    )
+
+    organization_id: Mapped[UUID]
+    identity_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.contacts.models import ContactIdentityRow, ContactLabelRow, ContactRow, LabelRow
 from server.kit.pagination import Keyset, PageArguments
+from server.tenants.cuts import in_reach_or_above
 from server.tenants.models import UnitClosureRow
+from server.tenants.rules import Permission
+from server.tenants.scope import Scope
 
 
 async def contact_id_of(session: AsyncSession, organization_id: UUID, page_id: UUID, external_id: str) -> UUID | None:
@@ -39,6 +42,23 @@ async def insert_identity(session: AsyncSession, values: dict[str, Any]) -> bool
         .returning(ContactIdentityRow.id)
     )
     return inserted.first() is not None
+
+
+async def mark_erased(session: AsyncSession, organization_id: UUID, contact_id: UUID) -> None:
+    """Note that a new contact is somebody who was erased before."""
+    await session.execute(
+        update(ContactRow)
+        .where(ContactRow.organization_id == organization_id, ContactRow.id == contact_id)
+        .values(was_erased=True)
+    )
+
+
+async def erased_before(session: AsyncSession, organization_id: UUID, ids: Sequence[UUID]) -> Sequence[ContactRow]:
+    """Return those of the contacts who were erased before and came back."""
+    statement = select(ContactRow).where(
+        ContactRow.organization_id == organization_id, ContactRow.id.in_(ids), ContactRow.was_erased
+    )
+    return (await session.scalars(statement)).all()
 
 
 async def delete_contact(session: AsyncSession, organization_id: UUID, contact_id: UUID) -> None:
@@ -125,24 +145,30 @@ async def insert_label(session: AsyncSession, values: dict[str, Any]) -> bool:
     return inserted.first() is not None
 
 
-async def labels_by_id(session: AsyncSession, organization_id: UUID, ids: Sequence[UUID]) -> Sequence[LabelRow]:
+async def labels_by_id(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[LabelRow]:
     """Return the labels with these ids that the scope sees."""
-    statement = select(LabelRow).where(LabelRow.organization_id == organization_id, LabelRow.id.in_(ids))
+    statement = select(LabelRow).where(*_seen_by(scope), LabelRow.id.in_(ids))
     return (await session.scalars(statement)).all()
 
 
 async def list_labels(
-    session: AsyncSession, organization_id: UUID, keyset: Keyset, arguments: PageArguments, unit_id: UUID | None
+    session: AsyncSession, scope: Scope, keyset: Keyset, arguments: PageArguments, unit_id: UUID | None
 ) -> Sequence[LabelRow]:
     """Return up to `size + 1` labels: those that a unit may use, or all that the scope sees."""
-    statement = select(LabelRow).where(LabelRow.organization_id == organization_id, *keyset.beyond(arguments))
+    statement = select(LabelRow).where(*_seen_by(scope), *keyset.beyond(arguments))
     if unit_id is not None:
         above = select(UnitClosureRow.ancestor_id).where(
-            UnitClosureRow.organization_id == organization_id, UnitClosureRow.descendant_id == unit_id
+            UnitClosureRow.organization_id == scope.organization_id, UnitClosureRow.descendant_id == unit_id
         )
         statement = statement.where(LabelRow.unit_id.in_(above))
     ordered = statement.order_by(*keyset.order(arguments)).limit(arguments.size + 1)
     return (await session.scalars(ordered)).all()
+
+
+def _seen_by(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return LabelRow.organization_id == scope.organization_id, in_reach_or_above(
+        scope, LabelRow.unit_id, Permission.CONTACT_READ
+    )
 
 
 async def is_above(session: AsyncSession, organization_id: UUID, upper_id: UUID, lower_id: UUID) -> bool:
@@ -155,24 +181,29 @@ async def is_above(session: AsyncSession, organization_id: UUID, upper_id: UUID,
     return bool((await session.execute(select(found))).scalar_one())
 
 
-async def insert_contact_label(session: AsyncSession, organization_id: UUID, row: ContactRow, label_id: UUID) -> None:
-    """Put a label on a contact; nothing changes if it is there."""
-    await session.execute(
+async def insert_contact_label(session: AsyncSession, organization_id: UUID, row: ContactRow, label_id: UUID) -> bool:
+    """Put a label on a contact; return whether it was not there."""
+    made = await session.execute(
         insert(ContactLabelRow)
         .values(organization_id=organization_id, contact_id=row.id, label_id=label_id, unit_id=row.unit_id)
         .on_conflict_do_nothing()
+        .returning(ContactLabelRow.label_id)
     )
+    return made.first() is not None
 
 
-async def delete_contact_label(session: AsyncSession, organization_id: UUID, contact_id: UUID, label_id: UUID) -> None:
-    """Take a label off a contact."""
-    await session.execute(
-        delete(ContactLabelRow).where(
+async def delete_contact_label(session: AsyncSession, organization_id: UUID, contact_id: UUID, label_id: UUID) -> bool:
+    """Take a label off a contact; return whether it was there."""
+    gone = await session.execute(
+        delete(ContactLabelRow)
+        .where(
             ContactLabelRow.organization_id == organization_id,
             ContactLabelRow.contact_id == contact_id,
             ContactLabelRow.label_id == label_id,
         )
+        .returning(ContactLabelRow.label_id)
     )
+    return gone.first() is not None
 
 
 async def labels_of_contacts(

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from server.contacts import repository
+from server.audit import service as audit
+from server.audit.actions import Action
+from server.contacts import leaving, repository
 from server.contacts.errors import LabelExists, LabelOutOfPlace
 from server.contacts.jobs import ReadProfile
 from server.contacts.models import ContactIdentityRow, ContactRow, LabelRow
@@ -31,11 +33,20 @@ class OwnedPage(Protocol):
     def unit_id(self) -> UUID:
         """The unit that the page, and so the contact, belongs to."""
 
+    @property
+    def channel(self) -> str:
+        """The network that the page lives on."""
+
+    @property
+    def external_id(self) -> str:
+        """How the network names the page."""
+
 
 async def identify(uow: UnitOfWork, page: OwnedPage, external_id: str) -> UUID:
     """Return the contact whom the page's platform names `external_id`, and create it if nobody knew it.
 
     However many call at once, one contact comes of it: the unique key of the identity decides, the others use the winner.
+    Who was erased before is a new contact that campaigns leave alone.
     """
     organization_id = uow.scope.organization_id
     known = await repository.contact_id_of(uow.session, organization_id, page.id, external_id)
@@ -52,6 +63,9 @@ async def identify(uow: UnitOfWork, page: OwnedPage, external_id: str) -> UUID:
         "external_id": external_id,
     }
     if await repository.insert_identity(uow.session, identity):
+        # After the insert: it has waited for an erasure of the same person that was on its way.
+        if await leaving.was_erased(uow, page.channel, page.external_id, external_id):
+            await repository.mark_erased(uow.session, organization_id, contact_id)
         uow.defer(ReadProfile(contact_id, page.id, external_id), key=str(contact_id))
         uow.announce("contacts")
         return contact_id
@@ -65,6 +79,11 @@ async def identify(uow: UnitOfWork, page: OwnedPage, external_id: str) -> UUID:
 async def contact(uow: UnitOfWork, contact_id: UUID) -> ContactRow:
     """Return one contact; raise NotFound. Needs contact:read on its unit."""
     return await _contact(uow, contact_id, Permission.CONTACT_READ)
+
+
+async def erased_before(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[ContactRow]:
+    """Return those of the contacts who had their data erased and came back by writing to us."""
+    return await repository.erased_before(uow.session, uow.scope.organization_id, ids)
 
 
 async def contacts_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[ContactRow]:
@@ -108,8 +127,10 @@ async def rename(uow: UnitOfWork, contact_id: UUID, name: str | None, first_name
     problems = [*name_problems(name, "name"), *name_problems(first_name, "firstName")]
     if problems:
         raise Problems(problems)
-    row.name, row.first_name = name, first_name
-    uow.announce("contacts")
+    if (row.name, row.first_name) != (name, first_name):
+        row.name, row.first_name = name, first_name
+        uow.announce("contacts")
+        await audit.record(uow, Action.CONTACT_EDIT, row.id)
     return row
 
 
@@ -137,12 +158,13 @@ async def create_label(uow: UnitOfWork, unit_id: UUID, name: str, color: str) ->
     }
     if not await repository.insert_label(uow.session, values):
         raise LabelExists
+    await audit.record(uow, Action.LABEL_CREATE, label_id, {"name": name, "unit": str(unit_id)})
     return await _label(uow, label_id)
 
 
 async def labels_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[LabelRow]:
     """Return those of the labels that the scope sees, in no particular order."""
-    return await repository.labels_by_id(uow.session, uow.scope.organization_id, ids)
+    return await repository.labels_by_id(uow.session, uow.scope, ids)
 
 
 async def list_labels(uow: UnitOfWork, arguments: PageArguments, unit_id: UUID | None = None) -> Page[LabelRow]:
@@ -152,7 +174,7 @@ async def list_labels(uow: UnitOfWork, arguments: PageArguments, unit_id: UUID |
     else:
         uow.scope.require(Permission.CONTACT_READ, unit_id)
     keyset = Keyset((SortKey(LabelRow.name, str), SortKey(LabelRow.id, UUID)), ["labels", unit_id])
-    rows = await repository.list_labels(uow.session, uow.scope.organization_id, keyset, arguments, unit_id)
+    rows = await repository.list_labels(uow.session, uow.scope, keyset, arguments, unit_id)
     return keyset.page(rows, arguments, lambda row: (row.name, row.id))
 
 
@@ -162,7 +184,8 @@ async def label_contact(uow: UnitOfWork, contact_id: UUID, label_id: UUID) -> Co
     label = await _label(uow, label_id)
     if not await repository.is_above(uow.session, uow.scope.organization_id, label.unit_id, row.unit_id):
         raise LabelOutOfPlace
-    await repository.insert_contact_label(uow.session, uow.scope.organization_id, row, label_id)
+    if await repository.insert_contact_label(uow.session, uow.scope.organization_id, row, label_id):
+        await audit.record(uow, Action.CONTACT_LABEL, row.id, {"label": str(label_id)})
     uow.announce("contacts")
     return row
 
@@ -170,7 +193,8 @@ async def label_contact(uow: UnitOfWork, contact_id: UUID, label_id: UUID) -> Co
 async def unlabel_contact(uow: UnitOfWork, contact_id: UUID, label_id: UUID) -> ContactRow:
     """Take a label off a contact; repeating it changes nothing. Needs contact:write."""
     row = await _contact(uow, contact_id, Permission.CONTACT_WRITE)
-    await repository.delete_contact_label(uow.session, uow.scope.organization_id, contact_id, label_id)
+    if await repository.delete_contact_label(uow.session, uow.scope.organization_id, contact_id, label_id):
+        await audit.record(uow, Action.CONTACT_UNLABEL, row.id, {"label": str(label_id)})
     uow.announce("contacts")
     return row
 
@@ -192,6 +216,6 @@ async def _contact(uow: UnitOfWork, contact_id: UUID, permission: Permission) ->
 
 
 async def _label(uow: UnitOfWork, label_id: UUID) -> LabelRow:
-    for row in await repository.labels_by_id(uow.session, uow.scope.organization_id, [label_id]):
+    for row in await repository.labels_by_id(uow.session, uow.scope, [label_id]):
         return row
     raise NotFound(path=("labelId",))

@@ -75,6 +75,7 @@ class ConversationRow(TenantRow, Base):
         ForeignKeyConstraint(["organization_id", "contact_id"], ["contact.organization_id", "contact.id"]),
         ForeignKeyConstraint(["organization_id", "assignee_id"], ["member.organization_id", "member.id"]),
         UniqueConstraint("organization_id", "page_id", "contact_id"),
+        Index("conversation_contact_idx", "organization_id", "contact_id"),
         Index("conversation_latest_idx", "organization_id", "last_message_at", "id"),
         Index("conversation_unit_latest_idx", "organization_id", "unit_id", "last_message_at", "id"),
         Index("conversation_change_idx", "organization_id", "change_xid", "id"),
@@ -142,12 +143,15 @@ class PendingChangeRow(TenantRow, Base):
     __tablename__ = "pending_change"
     __table_args__ = (
         Index("pending_change_message_idx", "organization_id", "page_id", "platform_message_id"),
+        Index("pending_change_contact_idx", "organization_id", "contact_id"),
         {"info": walled(Wall.UNIT)},
     )
 
     unit_id: Mapped[UUID]
     page_id: Mapped[UUID]
     platform_message_id: Mapped[str]
+    contact_id: Mapped[UUID | None]
+    """Whose message it is about; None in rows from before this was noted."""
     kind: Mapped[str]
     text: Mapped[str | None] = mapped_column(Text)
     edit_number: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -180,6 +184,7 @@ class AssignmentRow(TenantRow, Base):
         ForeignKeyConstraint(
             ["organization_id", "conversation_id"], ["conversation.organization_id", "conversation.id"]
         ),
+        Index("assignment_conversation_idx", "organization_id", "conversation_id"),
         {"info": walled(Wall.UNIT)},
     )
 

@@ -38,6 +38,7 @@ class ConversationFilter:
     unassigned: bool | None = None
     label_id: UUID | None = None
     category: Category | None = None
+    contact_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

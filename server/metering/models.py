@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -27,7 +27,7 @@ class CostRow(TenantRow, Base):
         ForeignKeyConstraint(["organization_id", "unit_id"], ["unit.organization_id", "unit.id"]),
         UniqueConstraint("organization_id", "source_reference"),
         Index("cost_origin_idx", "organization_id", "origin", "origin_id"),
-        {"info": walled(Wall.UNIT) | {"append_only": True}},
+        {"info": walled(Wall.UNIT) | {"append_only": True, "erasable": ("unit_id",)}},
     )
 
     unit_id: Mapped[UUID]
@@ -41,3 +41,24 @@ class CostRow(TenantRow, Base):
     occurred_at: Mapped[datetime]
     source_reference: Mapped[str]
     """Names the reading, so that a repeated import adds nothing."""
+
+
+class CarriedCostRow(TenantRow, Base):
+    """What a unit that left had cost in one month, kept for the books of the unit above it. Names no page and no person."""
+
+    __tablename__ = "carried_cost"
+    __table_args__ = (
+        ForeignKeyConstraint(["organization_id", "unit_id"], ["unit.organization_id", "unit.id"]),
+        Index("carried_cost_unit_idx", "organization_id", "unit_id", "month"),
+        {"info": walled(Wall.UNIT)},
+    )
+
+    unit_id: Mapped[UUID]
+    """The unit above the one that left."""
+    left_unit_id: Mapped[UUID]
+    """Which unit left; it has no row any more."""
+    month: Mapped[date]
+    origin: Mapped[Origin]
+    amount_micros: Mapped[int] = mapped_column(BigInt)
+    currency: Mapped[str]
+    delivered: Mapped[int] = mapped_column(BigInt)

@@ -31,6 +31,7 @@ from server.sends.repository.claim import Claimed
 from server.sends.repository.intents import Recorded, SettledSend
 from server.sends.rules import NotCalled, judge, reference
 from server.sends.service import ask_to_reconcile
+from server.tenants import service as tenants
 from server.tenants.uow import UnitOfWork
 
 _RECORD_RETRY_S = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0)
@@ -47,13 +48,22 @@ class Round:
     skipped: Sequence[SettledSend]
     claimed_at_s: float
     """Monotonic time before the claim, from which the lease counts."""
+    postponed: int = 0
+    """How many marketing sends now wait for the end of the quiet hours; nothing was claimed then."""
 
 
 async def take(uow: UnitOfWork, settings: SendSettings, page_id: UUID, purpose: Purpose, worker_id: UUID) -> Round:
-    """Claim the next sends of a page. Claims of dead workers at the page become unknown first."""
+    """Claim the next sends of a page. Claims of dead workers at the page become unknown first.
+
+    In the quiet hours of the page's unit marketing is not claimed; up to 1,000 sends are put off to their end instead.
+    """
     claimed_at_s = monotonic_s()
     organization_id = uow.scope.organization_id
     page = await channels.page_ref(uow, page_id)
+    quiet_until = await tenants.quiet_until(uow, page.unit_id) if purpose is Purpose.MARKETING else None
+    if quiet_until is not None:
+        postponed = await repository.postpone_marketing(uow.session, organization_id, page_id, quiet_until)
+        return Round(page, await channels.credentials(uow, page_id), [], [], claimed_at_s, postponed)
     capability = catalogue.at(page.channel, await uow.now())
     rows = await claims.claim(
         uow.session,

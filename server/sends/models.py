@@ -87,6 +87,7 @@ class SendIntentRow(TenantRow, Base):
             "claimed_at",
             postgresql_where="state IN ('CLAIMED', 'UNKNOWN')",
         ),
+        Index("send_intent_person_idx", "organization_id", "contact_id"),
         Index("send_intent_batch_idx", "organization_id", "batch_id", "state", "delivery"),
         Index("send_intent_contact_idx", "organization_id", "page_id", "contact_id", "platform_at"),
         Index("send_intent_message_idx", "organization_id", "page_id", "platform_message_id"),
@@ -155,6 +156,7 @@ class ReceiptMarkRow(Base):
     __table_args__ = (
         PrimaryKeyConstraint("organization_id", "page_id", "contact_id"),
         ForeignKeyConstraint(["organization_id", "contact_id"], ["contact.organization_id", "contact.id"]),
+        Index("receipt_mark_contact_idx", "organization_id", "contact_id"),
         {"info": walled(Wall.UNIT)},
     )
 
@@ -179,5 +181,26 @@ class EarlyReceiptRow(Base):
     page_id: Mapped[UUID]
     platform_message_id: Mapped[str]
     unit_id: Mapped[UUID]
+    contact_id: Mapped[UUID | None]
+    """Whose receipt it is; None in rows from before this was noted."""
     delivery: Mapped[Delivery]
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class SendTallyRow(TenantRow, Base):
+    """How many sends of a batch were erased with the people they went to: the number stays, the people do not."""
+
+    __tablename__ = "send_tally"
+    __table_args__ = (
+        ForeignKeyConstraint(["organization_id", "batch_id"], ["send_batch.organization_id", "send_batch.id"]),
+        Index("send_tally_batch_idx", "organization_id", "batch_id"),
+        {"info": walled(Wall.UNIT)},
+    )
+
+    unit_id: Mapped[UUID]
+    """The unit of the batch."""
+    batch_id: Mapped[UUID]
+    state: Mapped[SendState]
+    delivery: Mapped[Delivery]
+    reason: Mapped[str | None]
+    count: Mapped[int]

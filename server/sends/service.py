@@ -233,7 +233,9 @@ async def apply_receipt(
         )
     if receipt.message_ids:
         delivery = Delivery.READ if is_read else Delivery.DELIVERED
-        await receipts.note_named(uow.session, organization_id, page.id, page.unit_id, receipt.message_ids, delivery)
+        await receipts.note_named(
+            uow.session, organization_id, page.id, page.unit_id, contact_id, receipt.message_ids, delivery
+        )
     return await receipts.apply(uow.session, organization_id, page.id, [contact_id])
 
 

@@ -17,6 +17,7 @@ MAX_NAME_VALUE = 80
 PAGE_OF_PLACEMENTS = 1_000
 
 _FIXED = frozenset({"contact.name", "contact.first_name", "page.name", "unit.name", "agent.name"})
+_NOT_IN_CAMPAIGNS = frozenset({"agent.name", "unit.opening_hours_today"})
 _FREE = re.compile(r"(unit|custom)\.[A-Za-z][A-Za-z0-9_]{0,39}")
 _NAMES_OF_PEOPLE = frozenset({"contact.name", "contact.first_name"})
 _URL = re.compile(
@@ -37,8 +38,12 @@ class Drift(StrEnum):
 
 
 def is_variable(name: str, purpose: TemplatePurpose | None = None) -> bool:
-    """Say whether templates may use the variable. A campaign has no agent, so MARKETING has no agent.name."""
-    if purpose is TemplatePurpose.MARKETING and name == "agent.name":
+    """Say whether templates may use the variable.
+
+    A campaign has no agent, and its texts are written before the day on which they are sent: MARKETING has neither
+    agent.name nor unit.opening_hours_today.
+    """
+    if purpose is TemplatePurpose.MARKETING and name in _NOT_IN_CAMPAIGNS:
         return False
     return name in _FIXED or _FREE.fullmatch(name) is not None
 

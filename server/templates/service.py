@@ -127,10 +127,11 @@ async def release(uow: UnitOfWork, template_id: UUID, version_number: int | None
     """Put a version (None: the newest that the caller sees) in force for all locations under a unit.
 
     Clients, brands and the unit itself count where they have no location below. Needs template:release on the unit. The
-    placing is done by jobs; `placed` of `total` tells how far. Raises UnitOutOfLine, NothingPublished, TemplateArchived.
+    placing is done by jobs; `placed` of `total` tells how far. Raises UnitOutOfLine, NothingPublished, TemplateArchived,
+    UnitArchived.
     """
     uow.scope.require(Permission.TEMPLATE_RELEASE, unit_id)
-    await tenants.unit(uow, unit_id)
+    await tenants.working_unit(uow, unit_id)
     owner = await _usable(uow, template_id)
     if not await releases.is_under(uow.session, uow.scope.organization_id, unit_id, owner.unit_id):
         raise UnitOutOfLine("A template can be released to its own unit and to those under it.", path=("unitId",))

@@ -24,7 +24,8 @@ SELECT DISTINCT ON (identity.contact_id)
   identity.contact_id, page.id AS page_id, page.unit_id, page.channel, identity.external_id, page.name AS page_name,
   unit.name AS unit_name, unit.attributes AS unit_attributes,
   contact.name, contact.first_name, contact.attributes,
-  suppression.reason, consent.is_opted_in, consent.expires_at
+  coalesce(suppression.reason, CASE WHEN contact.was_erased THEN 'ERASED_BEFORE' END) AS reason,
+  consent.is_opted_in, consent.expires_at
 FROM campaign_page sender
 JOIN contact_identity identity
   ON identity.organization_id = sender.organization_id AND identity.page_id = sender.page_id

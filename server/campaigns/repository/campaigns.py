@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, delete, insert, select, update
@@ -15,7 +16,7 @@ from server.consent.models import TopicRow
 from server.contacts.models import LabelRow
 from server.kit.pagination import Keyset, PageArguments
 from server.platforms.port import Channel
-from server.tenants.models import UnitClosureRow
+from server.tenants.models import UnitClosureRow, UnitRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class SenderPage:
     account_health: Health
     is_connected: bool
     platform_campaign_id: str | None
+    is_at_work: bool
+    """Whether its unit is not archived."""
 
 
 async def insert_campaign(session: AsyncSession, row: CampaignRow) -> None:
@@ -151,7 +154,9 @@ async def sender_pages(session: AsyncSession, organization_id: UUID, campaign_id
             ConnectedAccountRow.health,
             PageRow.disconnected_at.is_(None),
             CampaignPageRow.platform_campaign_id,
+            UnitRow.archived_at.is_(None),
         )
+        .join(UnitRow, and_(UnitRow.organization_id == PageRow.organization_id, UnitRow.id == PageRow.unit_id))
         .join(
             CampaignPageRow,
             and_(
@@ -169,7 +174,8 @@ async def sender_pages(session: AsyncSession, organization_id: UUID, campaign_id
         .where(CampaignPageRow.organization_id == organization_id, CampaignPageRow.campaign_id == campaign_id)
         .order_by(PageRow.id)
     )
-    return [SenderPage(*row) for row in await session.execute(statement)]
+    rows: Sequence[Any] = (await session.execute(statement)).all()
+    return [SenderPage(*row) for row in rows]
 
 
 async def page_ids_of(

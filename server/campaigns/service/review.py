@@ -48,7 +48,9 @@ from server.sends import service as sends
 from server.templates import service as templates
 from server.templates.errors import TemplateArchived
 from server.templates.models import ReplyTemplateRow, TemplatePurpose, TemplateVersionRow
+from server.tenants import service as tenants
 from server.tenants.rules import Permission
+from server.tenants.settings import ApprovalPolicy, SettingName
 from server.tenants.uow import UnitOfWork
 
 _ABLE = frozenset({Health.HEALTHY, Health.EXPIRING})
@@ -138,7 +140,7 @@ async def submit(uow: UnitOfWork, campaign_id: UUID) -> CampaignRow:
     row.state, row.audience_count = CampaignState.IN_REVIEW, tally.audience
     row.content_digest = digest(_content(plan, roll.value()))
     await uow.session.flush()
-    await approvals.request(uow, _question(plan, tally, row.content_digest))
+    await approvals.request(uow, _question(plan, tally, row.content_digest, await quorum_of(uow, plan.pages)))
     await audit.record(uow, Action.CAMPAIGN_SUBMIT, row.id, {"digest": row.content_digest.hex()})
     uow.announce(TOPIC)
     return row
@@ -181,6 +183,14 @@ async def until_start(uow: UnitOfWork, row: CampaignRow) -> timedelta:
     if row.scheduled_at is None:
         return timedelta()
     return max(row.scheduled_at - await uow.now(), timedelta())
+
+
+async def quorum_of(uow: UnitOfWork, pages: Sequence[SenderPage]) -> int:
+    """Return how many people have to approve what goes out from these pages now: the most that any of their units asks."""
+    name = SettingName.APPROVAL_POLICY
+    found = await tenants.effective_many(uow, {page.unit_id for page in pages}, [name])
+    asked = [one[name].value for one in found.values()]
+    return max((one.quorum for one in asked if isinstance(one, ApprovalPolicy)), default=1)
 
 
 async def current_digest(uow: UnitOfWork, row: CampaignRow) -> bytes:
@@ -231,7 +241,7 @@ def _content(plan: _Plan, recipients: str) -> Content:
     )
 
 
-def _question(plan: _Plan, tally: Tally, content_digest: bytes) -> approvals.ApprovalQuestion:
+def _question(plan: _Plan, tally: Tally, content_digest: bytes, quorum: int) -> approvals.ApprovalQuestion:
     row = plan.row
     return approvals.ApprovalQuestion(
         subject_kind="CAMPAIGN",
@@ -250,6 +260,7 @@ def _question(plan: _Plan, tally: Tally, content_digest: bytes) -> approvals.App
             "revision": row.revision,
         },
         author_ids=frozenset({row.author_id, *(UUID(one) for one in row.editor_ids)}),
+        quorum=quorum,
     )
 
 
@@ -280,6 +291,7 @@ def _page_problems(plan: _Plan) -> list[DomainError]:
             for page in plan.pages
             if not page.is_connected or page.page_health not in _ABLE or page.account_health not in _ABLE
         ],
+        "belong to an archived unit: restore it": [page.id for page in plan.pages if not page.is_at_work],
         "are on a channel without paid marketing messages": [
             page.id for page in plan.pages if not plan.capabilities[page.channel].offers_marketing
         ],

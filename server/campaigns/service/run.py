@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from server.approvals import service as approvals
+from server.approvals.models import ApprovalRequestRow
 from server.audit import service as audit
 from server.audit.actions import Action
 from server.campaigns.errors import WrongState
@@ -16,7 +17,7 @@ from server.campaigns.repository import audience
 from server.campaigns.repository import campaigns as repository
 from server.campaigns.rules import COST_PAUSE, watch_delay
 from server.campaigns.service.drafts import TOPIC, locked, unapprove
-from server.campaigns.service.review import approval_of, current_digest, until_start
+from server.campaigns.service.review import approval_of, current_digest, quorum_of, until_start
 from server.kit.ids import new_id
 from server.platforms.port import Channel
 from server.sends import service as sends
@@ -66,13 +67,14 @@ async def record_opened(uow: UnitOfWork, campaign_id: UUID, page_id: UUID, platf
 async def begin_run(uow: UnitOfWork, campaign_id: UUID) -> bool:
     """Let a scheduled campaign run; return whether it does.
 
-    The digest is derived again from the tables: content that differs from what was approved makes it a draft.
+    The digest is derived again from the tables: content that differs from what was approved makes it a draft, and so does
+    a unit of its pages that asks for more approvals by now.
     """
     row = await locked(uow, campaign_id, Permission.CAMPAIGN_WRITE)
     if row.state is not CampaignState.SCHEDULED:
         return False
     approved = await approval_of(uow, row)
-    if approved is None or await current_digest(uow, row) != bytes(approved.content_digest):
+    if approved is None or not await _still_holds(uow, row, approved):
         await unapprove(uow, row, has_batch=True)
         return False
     row.state, row.started_at = CampaignState.RUNNING, await uow.now()
@@ -80,6 +82,13 @@ async def begin_run(uow: UnitOfWork, campaign_id: UUID) -> bool:
     _keep_going(uow, row.id)
     uow.announce(TOPIC)
     return True
+
+
+async def _still_holds(uow: UnitOfWork, row: CampaignRow, approved: ApprovalRequestRow) -> bool:
+    if await current_digest(uow, row) != bytes(approved.content_digest):
+        return False
+    pages = await repository.sender_pages(uow.session, row.organization_id, row.id)
+    return approved.quorum >= await quorum_of(uow, pages)
 
 
 def _keep_going(uow: UnitOfWork, campaign_id: UUID) -> None:

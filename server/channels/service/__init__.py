@@ -7,6 +7,18 @@ from server.channels.service.connect import CallbackResult, begin_connection, co
 from server.channels.service.events import mark_dead, mark_handled, next_events
 from server.channels.service.finish import OfferedPage, PageResult, disconnect_page, finish_connection, found_pages
 from server.channels.service.ingest import Ingested, record_events
+from server.channels.service.leaving import (
+    DepartingAccount,
+    DepartingPage,
+    departing_accounts,
+    departing_pages,
+    forget_strays,
+    freeze_pages,
+    hand_over,
+    is_granted_elsewhere,
+    wipe_account,
+    wipe_page,
+)
 from server.channels.service.pages import (
     PageRef,
     credentials,
@@ -21,6 +33,8 @@ from server.channels.service.pages import (
 
 __all__ = [
     "CallbackResult",
+    "DepartingAccount",
+    "DepartingPage",
     "Ingested",
     "OfferedPage",
     "PageRef",
@@ -29,9 +43,15 @@ __all__ = [
     "callback_uri",
     "complete_callback",
     "credentials",
+    "departing_accounts",
+    "departing_pages",
     "disconnect_page",
     "finish_connection",
+    "forget_strays",
     "found_pages",
+    "freeze_pages",
+    "hand_over",
+    "is_granted_elsewhere",
     "lift_restriction",
     "list_pages",
     "mark_dead",
@@ -43,4 +63,6 @@ __all__ = [
     "pages_by_id",
     "pause_page",
     "record_events",
+    "wipe_account",
+    "wipe_page",
 ]

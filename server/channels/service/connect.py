@@ -51,7 +51,7 @@ async def begin_connection(
     Needs channel:connect on the unit; raises InvalidInput for a return address that no browser should be sent to.
     """
     uow.scope.require(Permission.CHANNEL_CONNECT, unit_id)
-    await tenants.unit(uow, unit_id)
+    await tenants.working_unit(uow, unit_id)
     if return_url is not None and not rules.is_return_url(return_url):
         raise InvalidInput(
             "Give an absolute https address (or http on the loopback) without a user part.", path=("returnUrl",)

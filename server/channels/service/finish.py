@@ -167,7 +167,7 @@ async def _examine(
 async def _unit_problem(uow: UnitOfWork, unit_id: UUID) -> DomainError | None:
     try:
         uow.scope.require(Permission.CHANNEL_CONNECT, unit_id)
-        await tenants.unit(uow, unit_id)
+        await tenants.working_unit(uow, unit_id)
     except DomainError as problem:
         return problem
     return None

@@ -219,7 +219,12 @@ async def touch(session: AsyncSession, organization_id: UUID, conversation_ids: 
 
 
 async def keep_change(
-    session: AsyncSession, organization_id: UUID, page: PageRef, platform_message_id: str, change: Change
+    session: AsyncSession,
+    organization_id: UUID,
+    page: PageRef,
+    contact_id: UUID,
+    platform_message_id: str,
+    change: Change,
 ) -> None:
     """Keep a change whose message is not here yet, once however often it comes; the caller has locked the pair."""
     about = _about(organization_id, page.id, [platform_message_id])
@@ -241,6 +246,7 @@ async def keep_change(
                 unit_id=page.unit_id,
                 page_id=page.id,
                 platform_message_id=platform_message_id,
+                contact_id=contact_id,
                 kind=change.kind.value,
                 text=change.text,
                 edit_number=change.edit_number,

@@ -7,7 +7,25 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Row, Select, Uuid, and_, exists, func, literal, select, text, tuple_
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    Uuid,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    true,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -67,14 +85,18 @@ async def list_conversations(
     unit_ids: Collection[UUID] | None,
 ) -> list[ConversationView]:
     """Return up to `size + 1` conversations of the page; `unit_ids` None stands for every unit."""
-    statement = (
-        _select(parts)
-        .where(ConversationRow.organization_id == organization_id, *_conditions(organization_id, wanted, unit_ids))
-        .where(*keyset.beyond(arguments))
-        .order_by(*keyset.order(arguments))
-        .limit(arguments.size + 1)
-    )
-    return await _views(session, organization_id, statement, parts)
+    own = ConversationRow.organization_id == organization_id
+    conditions = [own, *_conditions(wanted), *keyset.beyond(arguments)]
+    units = _units(organization_id, wanted.unit_id, unit_ids)
+    if units is not None:
+        statement = _select(parts).where(own, ConversationRow.id.in_(_merged(conditions, units, keyset, arguments)))
+    else:
+        statement = _select(parts).where(*conditions)
+    # A filter may be rare, which only a plan of its own knows; without one a plan made once is the best there is.
+    is_plain = units is not None or wanted == ConversationFilter()
+    size = arguments.size + 1
+    ordered = statement.order_by(*keyset.order(arguments)).limit(_written(size) if is_plain else size)
+    return await _views(session, organization_id, ordered, parts)
 
 
 async def conversations_by_id(
@@ -155,26 +177,83 @@ async def list_messages(
     return (await session.scalars(statement)).all()
 
 
-def _conditions(
-    organization_id: UUID, wanted: ConversationFilter, unit_ids: Collection[UUID] | None
-) -> Iterator[ColumnElement[bool]]:
+def _units(organization_id: UUID, above: UUID | None, unit_ids: Collection[UUID] | None) -> FromClause | None:
+    """Return the units whose conversations are wanted, as rows: those reached, those under one, or both; None for all."""
+    if above is not None:
+        row = UnitClosureRow
+        below = select(row.descendant_id.label("unit_id")).where(
+            row.organization_id == organization_id, row.ancestor_id == above
+        )
+        return (below if unit_ids is None else below.where(row.descendant_id == _any(unit_ids))).subquery("wanted")
+    if unit_ids is None:
+        return None
+    # Inside of a SELECT the number of units is hidden, so that one plan is made for all scopes, and not one per request.
+    reached = select(literal(list(unit_ids), ARRAY(Uuid()))).scalar_subquery()
+    return func.unnest(reached).table_valued("unit_id", name="wanted").render_derived()
+
+
+def _merged(
+    conditions: Sequence[ColumnElement[bool]], units: FromClause, keyset: Keyset, arguments: PageArguments
+) -> Select[UUID]:
+    """Return the ids of the page: the merge of the lists of all units, each read from its own range of the index.
+
+    A unit costs one probe for its head, the first row of its list. Rows are read of the units with the first heads only,
+    as many as the page has rows, and none that come after the last of these heads: so many come before it already. The
+    organization's own index is no way to it: the rows of quiet units may lie behind those of all others.
+    """
+    limit, first = arguments.size + 1, keyset.keys[0]
+    head = _top(units, conditions, keyset, arguments, 1)
+    heads = (
+        select(units.c.unit_id, _over(keyset, head).keys[0].column.label("at"))
+        .join_from(units, head, true())
+        .order_by(*_over(keyset, head).order(arguments))
+        .limit(_written(limit))
+        .cte("heads")
+    )
+    is_falling = first.descending is not arguments.is_backward
+    last, end = (func.min, "-infinity") if is_falling else (func.max, "infinity")
+    # One scalar without a COALESCE around it: PostgreSQL holds that for leaky, and behind a wall starts no index there.
+    bound = select(
+        case((func.count() == limit, last(heads.c.at)), else_=cast(end, first.column.type))
+    ).scalar_subquery()
+    within = first.column >= bound if is_falling else first.column <= bound
+    rest = _top(heads, [*conditions, within], keyset, arguments, limit)
+    merged = select(rest.c.id).join_from(heads, rest, true())
+    return merged.order_by(*_over(keyset, rest).order(arguments)).limit(_written(limit))
+
+
+def _top(
+    units: FromClause, conditions: Sequence[ColumnElement[bool]], keyset: Keyset, arguments: PageArguments, count: int
+) -> FromClause:
+    """Return the first rows of the list of each unit, by their sort columns."""
+    statement = select(*(key.column for key in keyset.keys))
+    of_unit = statement.where(*conditions, ConversationRow.unit_id == units.c.unit_id)
+    return of_unit.order_by(*keyset.order(arguments)).limit(_written(count)).correlate(units).lateral()
+
+
+def _written(count: int) -> ColumnElement[int]:
+    """Return a LIMIT as text of the statement: with a parameter there PostgreSQL plans for a tenth of all rows, or anew."""
+    return literal_column(str(int(count)))
+
+
+def _over(keyset: Keyset, rows: FromClause) -> Keyset:
+    """Return the same order over the columns of a subquery."""
+    return replace(keyset, keys=tuple(replace(key, column=rows.c[str(key.column.key)]) for key in keyset.keys))
+
+
+def _conditions(wanted: ConversationFilter) -> Iterator[ColumnElement[bool]]:
     row = ConversationRow
-    yield from _in_units(unit_ids)
     equal: Iterable[tuple[InstrumentedAttribute[Any], object]] = (
         (row.status, wanted.status),
         (row.folder, wanted.folder),
         (row.page_id, wanted.page_id),
         (row.assignee_id, wanted.assignee_id),
         (row.category, wanted.category),
+        (row.contact_id, wanted.contact_id),
     )
     yield from (column == value for column, value in equal if value is not None)
     if wanted.unassigned is not None:
         yield row.assignee_id.is_(None) if wanted.unassigned else row.assignee_id.is_not(None)
-    if wanted.unit_id is not None:
-        below = select(UnitClosureRow.descendant_id).where(
-            UnitClosureRow.organization_id == organization_id, UnitClosureRow.ancestor_id == wanted.unit_id
-        )
-        yield row.unit_id.in_(below)
     if wanted.label_id is not None:
         yield exists().where(
             ConversationLabelRow.organization_id == row.organization_id,
@@ -185,7 +264,11 @@ def _conditions(
 
 def _in_units(unit_ids: Collection[UUID] | None) -> Iterator[ColumnElement[bool]]:
     if unit_ids is not None:
-        yield ConversationRow.unit_id == func.any(literal(sorted(unit_ids), ARRAY(Uuid())))
+        yield ConversationRow.unit_id == _any(unit_ids)
+
+
+def _any(ids: Collection[UUID]) -> ColumnElement[UUID]:
+    return func.any(literal(list(ids), ARRAY(Uuid())))
 
 
 def _select(parts: Parts, *more: InstrumentedAttribute[Any]) -> Select[*tuple[Any, ...]]:
@@ -254,7 +337,8 @@ async def _labelled(
         )
         .where(
             ConversationLabelRow.organization_id == organization_id,
-            ConversationLabelRow.conversation_id.in_([view.id for view in views]),
+            # An array, unlike an IN of as many parameters, is one statement for any number of rows, planned once.
+            ConversationLabelRow.conversation_id == _any([view.id for view in views]),
         )
         .order_by(LabelRow.name, LabelRow.id)
     )

@@ -28,6 +28,7 @@ class Counterpart:
     contact_first_name: str | None
     unit_name: str
     unit_attributes: dict[str, object]
+    unit_archived_at: datetime | None
 
 
 _COUNTERPART = (
@@ -41,6 +42,7 @@ _COUNTERPART = (
     ContactRow.first_name,
     UnitRow.name,
     UnitRow.attributes,
+    UnitRow.archived_at,
 )
 
 
@@ -107,7 +109,7 @@ async def newer_message(session: AsyncSession, row: ConversationRow, seen_id: UU
         .where(
             *_within(row),
             MessageRow.seq > seen.seq,
-            or_(MessageRow.direction == Direction.INBOUND, and_(behind, ~_is_marketing())),
+            or_(MessageRow.direction == Direction.INBOUND, and_(behind, ~is_marketing())),
         )
         .order_by(MessageRow.seq.desc())
         .limit(1)
@@ -121,7 +123,7 @@ async def unanswered(session: AsyncSession, row: ConversationRow) -> int:
         *_within(row),
         MessageRow.direction == Direction.OUTBOUND,
         MessageRow.state.not_in([MessageState.FAILED, MessageState.SKIPPED]),
-        ~_is_marketing(),
+        ~is_marketing(),
     ]
     if row.last_inbound_at is not None:
         conditions.append(MessageRow.occurred_at > row.last_inbound_at)
@@ -132,7 +134,8 @@ def _within(row: ConversationRow) -> list[ColumnElement[bool]]:
     return [MessageRow.organization_id == row.organization_id, MessageRow.conversation_id == row.id]
 
 
-def _is_marketing() -> ColumnElement[bool]:
+def is_marketing() -> ColumnElement[bool]:
+    """Keep messages that a campaign sent."""
     return exists().where(
         SendIntentRow.organization_id == MessageRow.organization_id,
         SendIntentRow.id == MessageRow.send_id,

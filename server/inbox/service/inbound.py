@@ -109,7 +109,7 @@ async def _apply(uow: UnitOfWork, page: PageRef, contact_id: UUID, message_id: s
     conversation_id = await repository.lock(uow.session, organization_id, page.id, contact_id)
     row = await repository.message_by_platform_id(uow.session, organization_id, page.id, message_id)
     if row is None or row.conversation_id != conversation_id:
-        await repository.keep_change(uow.session, organization_id, page, message_id, change)
+        await repository.keep_change(uow.session, organization_id, page, contact_id, message_id, change)
         return
     before = repository.content_of(row)
     after = changed(before, change)

@@ -28,6 +28,9 @@ from server.sends import service as sends
 from server.sends.service import ReplySend
 from server.templates import service as templates
 from server.templates.render import render
+from server.tenants import hours
+from server.tenants.attributes import variables
+from server.tenants.errors import UnitArchived
 from server.tenants.rules import Permission
 from server.tenants.scope import ActorKind
 from server.tenants.uow import UnitOfWork
@@ -60,8 +63,8 @@ async def reply(uow: UnitOfWork, conversation_id: UUID, wanted: Reply) -> Messag
     """Queue one reply and return its message. Needs inbox:reply on the conversation's unit.
 
     Raises ConversationMoved when somebody wrote since, FollowUpCapReached, TextEmpty, TextTooLong, WindowClosed,
-    ReplyRefused, ChannelUnknown, and what templates say about the template and its values. The lock on the conversation
-    lets one of two colleagues who saw the same message answer it; the other is told (D-26).
+    ReplyRefused, ChannelUnknown, UnitArchived, and what templates say about the template and its values. The lock on
+    the conversation lets one of two colleagues who saw the same message answer it; the other is told (D-26).
     """
     conversation = await repository.conversation(uow.session, uow.scope.organization_id, conversation_id, lock=True)
     if conversation is None:
@@ -75,6 +78,8 @@ async def reply(uow: UnitOfWork, conversation_id: UUID, wanted: Reply) -> Messag
     counterpart = await repository.counterpart(uow.session, conversation)
     if counterpart is None:
         raise NotFound(path=("conversationId",))
+    if counterpart.unit_archived_at is not None:
+        raise UnitArchived(path=("conversationId",))
     wording = await _wording(uow, conversation, counterpart, wanted)
     _check_length(wording.text, counterpart.page.channel, await uow.now())
     await _check_window(uow, conversation, counterpart, wanted.human_agent)
@@ -89,18 +94,15 @@ async def _wording(uow: UnitOfWork, conversation: ConversationRow, counterpart: 
     if wanted.template_id is None:
         raise InvalidInput("Give a text or a template, one of the two.", path=("templateId",))
     template = await templates.effective(uow, conversation.unit_id, wanted.template_id)
-    values = _known_values(uow, counterpart) | dict(wanted.values)
+    values = _known_values(uow, counterpart, await uow.now()) | dict(wanted.values)
     return _Wording(render(template.body, values), template.version_id)
 
 
-def _known_values(uow: UnitOfWork, counterpart: Counterpart) -> dict[str, str | None]:
-    attributes = {
-        f"unit.{name}": str(value)
-        for name, value in counterpart.unit_attributes.items()
-        if isinstance(value, str | int | float) and not isinstance(value, bool)
-    }
+def _known_values(uow: UnitOfWork, counterpart: Counterpart, now: datetime) -> dict[str, str | None]:
+    attributes = {f"unit.{name}": value for name, value in variables(counterpart.unit_attributes).items()}
     return {
         **attributes,
+        "unit.opening_hours_today": hours.today(counterpart.unit_attributes, now),
         "contact.name": counterpart.contact_name,
         "contact.first_name": counterpart.contact_first_name,
         "page.name": counterpart.page.name,

@@ -65,6 +65,7 @@ async def set_status(
         raise errors.CategoryMissing
     if row.status is not status:
         await _change(uow, row, status=status)
+        await audit.record(uow, Action.CONVERSATION_STATUS, row.id, {"status": status.value})
     return row
 
 
@@ -75,6 +76,7 @@ async def set_category(
     row = await _locked(uow, conversation_id, expected_revision)
     if row.category is not category:
         await _change(uow, row, category=category)
+        await audit.record(uow, Action.CONVERSATION_CATEGORY, row.id, {"category": category.value})
     return row
 
 
@@ -85,6 +87,7 @@ async def add_note(uow: UnitOfWork, conversation_id: UUID, text: str) -> NoteRow
         raise InvalidInput(f"A note has 1 to {MAX_NOTE} characters.", path=("text",))
     note = await repository.insert_note(uow.session, row, uow.scope.actor.id, text)
     await _change(uow, row)
+    await audit.record(uow, Action.NOTE_CREATE, note.id, {"conversation": str(row.id)})
     return note
 
 
@@ -109,6 +112,7 @@ async def label(uow: UnitOfWork, conversation_id: UUID, label_id: UUID) -> Conve
         raise errors.LabelOutOfReach
     if await repository.insert_label(uow.session, row, label_id):
         await _change(uow, row)
+        await audit.record(uow, Action.CONVERSATION_LABEL, row.id, {"label": str(label_id)})
     return row
 
 
@@ -117,6 +121,7 @@ async def unlabel(uow: UnitOfWork, conversation_id: UUID, label_id: UUID) -> Con
     row = await _locked(uow, conversation_id, None)
     if await repository.delete_label(uow.session, row, label_id):
         await _change(uow, row)
+        await audit.record(uow, Action.CONVERSATION_UNLABEL, row.id, {"label": str(label_id)})
     return row
 
 

@@ -1,8 +1,9 @@
 """The claim: the one statement through which every outgoing message must pass.
 
 It takes due sends of one page with SKIP LOCKED and checks, in the same statement, everything that could forbid them: the
-batch's state and approved digest, suppression, consent, window, the daily cap, the page's and the account's health, and
-any pause. Whatever comes before it is advice.
+batch's state and approved digest, suppression, consent, window, the unit's marketing cap, the page's and the account's
+health, any pause, that the unit is at work and still under the batch's, and that neither unit nor person is about to leave.
+Whatever comes before it is advice.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ WITH due AS MATERIALIZED (
     AND (page.paused_until IS NULL OR page.paused_until <= clock_timestamp())
     AND NOT EXISTS (SELECT FROM send_batch paused WHERE paused.organization_id = s.organization_id
       AND paused.id = s.batch_id AND paused.state = 'PAUSED')
+    AND NOT EXISTS (SELECT FROM departure gone WHERE gone.organization_id = s.organization_id
+      AND gone.subject_id IN (s.unit_id, s.contact_id))
   ORDER BY s.not_before, s.id
   LIMIT :size
   FOR UPDATE OF s SKIP LOCKED
@@ -60,11 +63,18 @@ WITH due AS MATERIALIZED (
       WHEN s.purpose = 'MARKETING'
         AND (batch.approved_digest IS NULL OR batch.approved_digest IS DISTINCT FROM s.content_digest)
         THEN 'APPROVAL_STALE'
+      WHEN unit.archived_at IS NOT NULL THEN 'UNIT_ARCHIVED'
+      WHEN batch.unit_id IS NOT NULL AND NOT EXISTS (SELECT FROM unit_closure line
+          WHERE line.organization_id = s.organization_id AND line.ancestor_id = batch.unit_id
+            AND line.descendant_id = s.unit_id)
+        THEN 'UNIT_MOVED'
       ELSE {gate.REFUSAL}
     END AS refusal
   FROM due s
   LEFT JOIN send_batch batch ON batch.organization_id = s.organization_id AND batch.id = s.batch_id
+  LEFT JOIN unit ON unit.organization_id = s.organization_id AND unit.id = s.unit_id
   {gate.JOINS}
+), cap AS ({gate.CAP}
 ), taken AS ({gate.TAKE_CAP}
 ), verdict AS (
   SELECT judged.id, judged.allowed_by, judged.token_sealed,

@@ -21,6 +21,7 @@ from server.sends.models import (
     SendBatchRow,
     SendIntentRow,
     SendState,
+    SendTallyRow,
 )
 
 
@@ -183,6 +184,27 @@ async def release_cap(session: AsyncSession, organization_id: UUID, send_ids: Se
     await session.execute(_RELEASE_CAP, {"organization": organization_id, "ids": list(send_ids)})
 
 
+_POSTPONE = text("""
+UPDATE send_intent s SET not_before = :until
+FROM (
+  SELECT id FROM send_intent
+  WHERE organization_id = :organization AND page_id = :page AND purpose = 'MARKETING' AND state = 'QUEUED'
+    AND not_before < :until
+  ORDER BY not_before, id
+  LIMIT 1000
+  FOR UPDATE SKIP LOCKED
+) early
+WHERE s.organization_id = :organization AND s.id = early.id
+RETURNING s.id
+""")
+
+
+async def postpone_marketing(session: AsyncSession, organization_id: UUID, page_id: UUID, until: datetime) -> int:
+    """Put off up to 1,000 of the page's marketing sends that would be due before; return how many."""
+    rows = await session.execute(_POSTPONE, {"organization": organization_id, "page": page_id, "until": until})
+    return len(rows.all())
+
+
 _NEXT_DUE = text("""
 SELECT extract(epoch FROM least(
     min(not_before) FILTER (WHERE state = 'QUEUED'),
@@ -230,13 +252,16 @@ async def settle_echo(
 
 
 async def batch_counts(session: AsyncSession, organization_id: UUID, batch_id: UUID) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Return (state, delivery, reason, count) of a batch."""
+    """Return (state, delivery, reason, count) of a batch, those included that were erased with their people."""
     statement = (
         select(SendIntentRow.state, SendIntentRow.delivery, SendIntentRow.reason, func.count())
         .where(SendIntentRow.organization_id == organization_id, SendIntentRow.batch_id == batch_id)
         .group_by(SendIntentRow.state, SendIntentRow.delivery, SendIntentRow.reason)
     )
-    return (await session.execute(statement)).all()
+    erased = select(SendTallyRow.state, SendTallyRow.delivery, SendTallyRow.reason, SendTallyRow.count).where(
+        SendTallyRow.organization_id == organization_id, SendTallyRow.batch_id == batch_id
+    )
+    return (await session.execute(statement.union_all(erased))).all()
 
 
 async def send(session: AsyncSession, organization_id: UUID, send_id: UUID) -> SendIntentRow | None:

@@ -21,8 +21,8 @@ ON CONFLICT (organization_id, page_id, contact_id) DO UPDATE SET
 """)
 
 _EARLY = text("""
-INSERT INTO early_receipt AS e (organization_id, page_id, platform_message_id, unit_id, delivery)
-SELECT :organization, :page, mid, :unit, :delivery FROM unnest(cast(:mids AS text[])) AS mid
+INSERT INTO early_receipt AS e (organization_id, page_id, platform_message_id, unit_id, contact_id, delivery)
+SELECT :organization, :page, mid, :unit, :contact, :delivery FROM unnest(cast(:mids AS text[])) AS mid
 ON CONFLICT (organization_id, page_id, platform_message_id) DO UPDATE
   SET delivery = CASE WHEN e.delivery = 'READ' THEN 'READ' ELSE excluded.delivery END
 """)
@@ -91,6 +91,7 @@ async def note_named(
     organization_id: UUID,
     page_id: UUID,
     unit_id: UUID,
+    contact_id: UUID,
     mids: Sequence[str],
     delivery: Delivery,
 ) -> None:
@@ -101,6 +102,7 @@ async def note_named(
             "organization": organization_id,
             "page": page_id,
             "unit": unit_id,
+            "contact": contact_id,
             "mids": sorted(set(mids)),
             "delivery": delivery.value,
         },

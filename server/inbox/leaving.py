@@ -1,0 +1,85 @@
+"""How the inbox's rows leave."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import InstrumentedAttribute
+
+from server.inbox.models import (
+    AssignmentRow,
+    ConversationLabelRow,
+    ConversationRow,
+    MessageRow,
+    NoteRow,
+    PendingChangeRow,
+)
+from server.tenants.leaving import How, Leaving, among, of_contact, of_units
+from server.tenants.uow import UnitOfWork
+
+MEDIA_NOTE = (
+    "The platform keeps the file; its address expires. Fetch it soon, and from the page itself if it has expired."
+)
+_AT_ONCE = 1_000
+
+
+def _in_conversations(column: InstrumentedAttribute[UUID]) -> Callable[[UUID], ColumnElement[bool]]:
+    return lambda contact_id: column.in_(
+        select(ConversationRow.id).where(
+            ConversationRow.organization_id == column.class_.organization_id, ConversationRow.contact_id == contact_id
+        )
+    )
+
+
+LEAVING = (
+    Leaving(
+        ConversationLabelRow,
+        How.ROWS,
+        of_units(ConversationLabelRow.unit_id),
+        _in_conversations(ConversationLabelRow.conversation_id),
+    ),
+    Leaving(AssignmentRow, How.ROWS, of_units(AssignmentRow.unit_id), _in_conversations(AssignmentRow.conversation_id)),
+    Leaving(NoteRow, How.ROWS, of_units(NoteRow.unit_id), _in_conversations(NoteRow.conversation_id)),
+    Leaving(MessageRow, How.ROWS, of_units(MessageRow.unit_id), _in_conversations(MessageRow.conversation_id)),
+    Leaving(PendingChangeRow, How.ROWS, of_units(PendingChangeRow.unit_id), of_contact(PendingChangeRow.contact_id)),
+    Leaving(ConversationRow, How.ROWS, of_units(ConversationRow.unit_id), of_contact(ConversationRow.contact_id)),
+)
+
+
+async def media(uow: UnitOfWork, unit_ids: Sequence[UUID]) -> AsyncIterator[Sequence[Mapping[str, object]]]:
+    """Yield what the messages of these units had attached: where the platform keeps it, and that its address expires."""
+    statement = (
+        select(
+            MessageRow.id,
+            MessageRow.conversation_id,
+            MessageRow.platform_message_id,
+            MessageRow.occurred_at,
+            MessageRow.attachments,
+        )
+        .where(
+            MessageRow.organization_id == uow.scope.organization_id,
+            MessageRow.unit_id == among(unit_ids),
+            MessageRow.attachments != literal([], JSONB),
+        )
+        .order_by(MessageRow.id)
+    )
+    found = await uow.session.stream(statement, execution_options={"yield_per": _AT_ONCE})
+    async for rows in found.partitions():
+        yield [
+            {
+                "message_id": row.id,
+                "conversation_id": row.conversation_id,
+                "platform_message_id": row.platform_message_id,
+                "occurred_at": row.occurred_at,
+                "kind": piece.get("kind"),
+                "title": piece.get("title"),
+                "url": piece.get("url"),
+                "note": MEDIA_NOTE,
+            }
+            for row in rows
+            for piece in row.attachments
+            if isinstance(piece, Mapping)
+        ]
