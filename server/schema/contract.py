@@ -1,6 +1,7 @@
 """Writes frontend-contract/: `python -m server.schema.contract [--check]`. No Node is needed for any of it.
 
-Generated: schema.graphql, introspection.json, persisted-documents.json, errors.json, limits.json. Written by hand and only
+Generated: schema.graphql, introspection.json, persisted-documents.json, errors.json, limits.json, permissions.json.
+Written by hand and only
 checked: operations/*.graphql, one operation a file, each valid for the schema, within the limits, and with an
 idempotency key where the schema demands one.
 """
@@ -32,6 +33,7 @@ from server.kit.pagination import DEFAULT_PAGE, MAX_PAGE
 from server.schema import limits
 from server.schema.channels.mutations import MAX_CHOICES
 from server.schema.contract_errors import errors
+from server.schema.contract_permissions import matrix
 from server.schema.root import MAX_NODES, build
 from server.schema.transport import document_id
 from server.tenants.idempotency import KEPT_FOR, MAX_KEY
@@ -60,7 +62,8 @@ class Operation:
 
 def generate(folder: Path = TARGET) -> dict[str, bytes]:
     """Return every generated file by its name; raise OperationRefused for a document that must not be published."""
-    sdl = build(introspection=True, is_sorted=True).as_str().rstrip() + "\n"
+    built = build(introspection=True, is_sorted=True)
+    sdl = built.as_str().rstrip() + "\n"
     schema = build_schema(sdl)
     operations = list(read_operations(folder / "operations"))
     check(operations, schema, _fields_with_key(sdl))
@@ -70,6 +73,7 @@ def generate(folder: Path = TARGET) -> dict[str, bytes]:
         "persisted-documents.json": _json({document_id(one.text): one.text for one in operations}),
         "errors.json": _json(errors(schema)),
         "limits.json": _json(_limits()),
+        "permissions.json": _json(matrix(built)),
     }
 
 

@@ -5,21 +5,37 @@ from __future__ import annotations
 import strawberry
 
 from server.approvals.models import ApprovalState, Verdict
-from server.auth.models import TokenKind
+from server.audit.rules import LegalAccessState, LegalBasis
+from server.auth.oauth_rules import AppGrantType, AppKind
+from server.auth.rules import SignInMethod
+from server.auth.service import InvitationState
 from server.campaigns.models import CampaignState
 from server.channels.models import ConnectionState, Health
 from server.consent.models import SuppressionReason
 from server.inbox.models import Category, ConversationStatus, Direction, Folder, MessageState
 from server.kit.jobs import DeadLetterSource
 from server.platforms.port import Channel
+from server.privacy.rules import OffboardingState, StepName, StepState
+from server.privacy.rules import Policy as OffboardingPolicy
 from server.sends.models import Purpose, SendState
 from server.templates.models import ReleaseState, TemplatePurpose
 from server.templates.rules import Drift
-from server.tenants.rules import OrganizationKind, Permission, Role, UnitKind
+from server.tenants.hours import Weekday
+from server.tenants.rules import OperationKind, OperationState, OrganizationKind, Permission, Role, UnitKind
+from server.tenants.scope import CredentialKind
+from server.tenants.settings import SettingName
+from server.tenants.sheets import SheetFormat
 
 strawberry.enum(OrganizationKind, description="What an organization is.")
 strawberry.enum(UnitKind, description="What a unit stands for.")
+strawberry.enum(SheetFormat, name="UnitImportFormat", description="How the file of an import is written.")
+strawberry.enum(
+    SettingName, name="UnitSettingName", description="What can be set on a unit and holds for everything under it."
+)
+strawberry.enum(Weekday, description="A day of the week.")
 strawberry.enum(Permission, description="One thing that may be done on a unit and everything under it.")
+strawberry.enum(OperationKind, description="What long work is about.")
+strawberry.enum(OperationState, description="Where long work stands; SUCCEEDED and FAILED are final.")
 strawberry.enum(Role, description="A built-in bundle of permissions.")
 strawberry.enum(TemplatePurpose, description="What a template may be used for: replies of people, or campaigns.")
 strawberry.enum(ReleaseState, name="TemplateReleaseState", description="Where the release of a template stands.")
@@ -27,8 +43,21 @@ strawberry.enum(Drift, name="TemplateDrift", description="How the text of a unit
 strawberry.enum(CampaignState, description="Where a campaign stands.")
 strawberry.enum(ApprovalState, description="Where an approval request stands. VOIDED: the content changed after it.")
 strawberry.enum(Verdict, name="ApprovalVerdict", description="What one approver says.")
-strawberry.enum(TokenKind, description="PERSONAL acts as a member; SERVICE acts as an app on one unit.")
+strawberry.enum(
+    CredentialKind,
+    name="TokenKind",
+    description="PERSONAL, SESSION and OAUTH act as a member, SERVICE and an app's own OAUTH token as an app on its units.",
+)
+strawberry.enum(InvitationState, description="Where an invitation stands; all but OPEN are final.")
 
+strawberry.enum(
+    AppKind, description="PUBLIC runs on people's machines and proves itself with PKCE; CONFIDENTIAL keeps a secret."
+)
+strawberry.enum(
+    AppGrantType,
+    description="AUTHORIZATION_CODE and DEVICE_CODE ask a person, REFRESH_TOKEN prolongs it, CLIENT_CREDENTIALS acts as itself.",
+)
+strawberry.enum(SignInMethod, description="How a person proved who they are.")
 strawberry.enum(Channel, description="The networks a page can live on.")
 strawberry.enum(
     Health, name="PageHealth", description="Whether we may still act for a page, and if not, what a person has to do."
@@ -49,30 +78,59 @@ strawberry.enum(
 )
 strawberry.enum(SendState, description="Where an outgoing message stands on our side.")
 strawberry.enum(Purpose, name="SendPurpose", description="Why a message is sent.")
+strawberry.enum(LegalBasis, description="Why the law lets, or makes, somebody look at or keep what people wrote.")
+strawberry.enum(
+    LegalAccessState,
+    description="Where a legal access stands. A GRANTED one is over when its time is, without a change.",
+)
 strawberry.enum(DeadLetterSource, description="What a dead letter was before.")
+strawberry.enum(
+    OffboardingPolicy, name="OffboardingPolicy", description="What becomes of the data of a client that leaves."
+)
+strawberry.enum(
+    OffboardingState,
+    description="Where an off-boarding stands. ON_HOLD: a legal hold keeps the data; RETAINED: it waits for its date.",
+)
+strawberry.enum(StepName, name="OffboardingStepName", description="The steps, in their order.")
+strawberry.enum(StepState, name="OffboardingStepState", description="Where a step stands.")
 
 __all__ = [
+    "AppGrantType",
+    "AppKind",
     "ApprovalState",
     "CampaignState",
     "Category",
     "Channel",
     "ConnectionState",
     "ConversationStatus",
+    "CredentialKind",
     "DeadLetterSource",
     "Direction",
     "Drift",
     "Folder",
     "Health",
+    "InvitationState",
+    "LegalAccessState",
+    "LegalBasis",
     "MessageState",
+    "OffboardingPolicy",
+    "OffboardingState",
+    "OperationKind",
+    "OperationState",
     "OrganizationKind",
     "Permission",
     "Purpose",
     "ReleaseState",
     "Role",
     "SendState",
+    "SettingName",
+    "SheetFormat",
+    "SignInMethod",
+    "StepName",
+    "StepState",
     "SuppressionReason",
     "TemplatePurpose",
-    "TokenKind",
     "UnitKind",
     "Verdict",
+    "Weekday",
 ]

@@ -6,6 +6,7 @@ under one scope is ever served under another.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
@@ -17,9 +18,11 @@ from strawberry.dataloader import DataLoader
 from server.approvals import service as approvals
 from server.approvals.models import ApprovalDecisionRow, ApprovalRequestRow
 from server.audit import service as audit
-from server.audit.models import AuditEventRow
+from server.audit.models import AuditEventRow, LegalAccessRow, LegalHoldRow
 from server.auth import service as auth
 from server.auth.models import AccessTokenRow
+from server.auth.oauth_models import OAuthAppRow, OAuthGrantRow
+from server.auth.service import InvitationView, oauth
 from server.campaigns import service as campaigns
 from server.campaigns.models import CampaignRow
 from server.campaigns.service import CampaignResults, Preview
@@ -33,8 +36,12 @@ from server.contacts.models import ContactIdentityRow, ContactRow, LabelRow
 from server.inbox import service as inbox
 from server.inbox.models import MessageRow, NoteRow
 from server.inbox.service import by_id as inbox_by_id
+from server.inbox.service import waiting
+from server.inbox.service.waiting import AnswerDue
 from server.inbox.views import ConversationView, Parts
 from server.kit.pagination import Page, PageArguments
+from server.privacy import service as privacy
+from server.privacy.models import OffboardingStepRow
 from server.schema.errors import TooComplex
 from server.sends import service as sends
 from server.sends.models import SendIntentRow
@@ -42,7 +49,18 @@ from server.templates import service as templates
 from server.templates.models import ReplyTemplateRow, TemplateReleaseRow, TemplateVersionRow
 from server.templates.service import EffectiveTemplate
 from server.tenants import service as tenants
-from server.tenants.models import MemberRow, UnitRow
+from server.tenants.conflict_models import ConflictExceptionRow, UnitConflictRow
+from server.tenants.models import (
+    CustomRoleRow,
+    LocationGroupRow,
+    MemberRow,
+    MembershipRow,
+    OperationProblemRow,
+    OperationRow,
+    StoredFileRow,
+    UnitRow,
+)
+from server.tenants.settings import Effective, SettingName
 from server.tenants.uow import UnitOfWork
 
 R = TypeVar("R", bound=Any)
@@ -55,6 +73,25 @@ Fetch = Callable[[UnitOfWork, Sequence[UUID]], Awaitable[Mapping[UUID, R] | Sequ
 
 async def _conversations(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, ConversationView]:
     return await inbox.conversations_by_id(uow, ids, Parts.every())
+
+
+class SharedLoader(DataLoader[K, R]):
+    """A loader whose answers survive that one of those who wait for them is cancelled.
+
+    When a field fails that must not be null, its neighbours are cancelled; a neighbour that waits for a row would cancel
+    the row for every other place of the document that waits for it too.
+    """
+
+    def load(self, key: K) -> Awaitable[R]:
+        """Return the row of a key."""
+        shared = asyncio.ensure_future(super().load(key))
+        shared.add_done_callback(_noticed)  # nobody may be left to hear of a failure; it was told where it was awaited
+        return asyncio.shield(shared)
+
+
+def _noticed(ended: asyncio.Future[Any]) -> None:
+    if not ended.cancelled():
+        ended.exception()
 
 
 class Loaders:
@@ -72,7 +109,7 @@ class Loaders:
             found = rows if isinstance(rows, Mapping) else {row.id: row for row in rows}
             return [found.get(key) for key in keys]
 
-        return DataLoader(load_fn=load)
+        return SharedLoader(load_fn=load)
 
     def one_by_one(self, fetch: Callable[[UnitOfWork, K], Awaitable[R]]) -> DataLoader[K, R]:
         """Make a loader of what only single reads exist for: one after the other in one session, so that a page of them
@@ -82,7 +119,7 @@ class Loaders:
             async with self._read() as uow:
                 return [await fetch(uow, key) for key in keys]
 
-        return DataLoader(load_fn=load)
+        return SharedLoader(load_fn=load)
 
     @cached_property
     def units(self) -> DataLoader[UUID, UnitRow | None]:
@@ -90,9 +127,64 @@ class Loaders:
         return self.by_id(tenants.units_by_id)
 
     @cached_property
+    def lines_above(self) -> DataLoader[UUID, list[UnitRow] | None]:
+        """The units above each unit, the root first."""
+        return self.by_id(tenants.lines_above)
+
+    @cached_property
+    def children_counts(self) -> DataLoader[UUID, int | None]:
+        """How many units in reach stand right under each unit."""
+        return self.by_id(tenants.count_children)
+
+    @cached_property
+    def settings_of_units(self) -> DataLoader[UUID, Mapping[SettingName, Effective] | None]:
+        """What counts at each unit, of every setting."""
+        return self.by_id(tenants.effective_many)
+
+    @cached_property
+    def answers_due(self) -> DataLoader[UUID, AnswerDue | None]:
+        """When each conversation that waits for an answer should get it."""
+        return self.by_id(waiting.answers_due)
+
+    @cached_property
+    def groups(self) -> DataLoader[UUID, LocationGroupRow | None]:
+        """Groups of units."""
+        return self.by_id(tenants.groups_by_id)
+
+    @cached_property
+    def member_counts(self) -> DataLoader[UUID, int | None]:
+        """How many units are in each group."""
+        return self.by_id(tenants.count_members)
+
+    @cached_property
+    def members_of_groups(self) -> DataLoader[Listing, Page[UnitRow]]:
+        """A page of the units in each group."""
+        return self.one_by_one(lambda uow, key: tenants.list_group_members(uow, *key))
+
+    @cached_property
     def members(self) -> DataLoader[UUID, MemberRow | None]:
         """Members."""
         return self.by_id(tenants.members_by_id)
+
+    @cached_property
+    def operations(self) -> DataLoader[UUID, OperationRow | None]:
+        """Long work that the caller may watch."""
+        return self.by_id(tenants.operations_by_id)
+
+    @cached_property
+    def problems_of_operations(self) -> DataLoader[Listing, Page[OperationProblemRow]]:
+        """A page of what was wrong with the input of each operation."""
+        return self.one_by_one(lambda uow, key: tenants.list_problems(uow, *key))
+
+    @cached_property
+    def offboarding_steps(self) -> DataLoader[UUID, list[OffboardingStepRow] | None]:
+        """The steps of each off-boarding."""
+        return self.by_id(privacy.steps_of)
+
+    @cached_property
+    def files(self) -> DataLoader[UUID, StoredFileRow | None]:
+        """Files at units that the caller reaches."""
+        return self.by_id(tenants.files_by_id)
 
     @cached_property
     def pages(self) -> DataLoader[UUID, PageRow | None]:
@@ -148,7 +240,7 @@ class Loaders:
                 found = await consent_batches.windows_of(uow, keys)
             return [found.get(key) for key in keys]
 
-        return DataLoader(load_fn=load)
+        return SharedLoader(load_fn=load)
 
     @cached_property
     def conversations(self) -> DataLoader[UUID, ConversationView | None]:
@@ -196,9 +288,29 @@ class Loaders:
         return self.by_id(audit.events_by_id)
 
     @cached_property
+    def legal_accesses(self) -> DataLoader[UUID, LegalAccessRow | None]:
+        """Legal accesses that the caller may list."""
+        return self.by_id(audit.accesses_by_id)
+
+    @cached_property
+    def legal_holds(self) -> DataLoader[UUID, LegalHoldRow | None]:
+        """Legal holds that the caller may list."""
+        return self.by_id(audit.holds_by_id)
+
+    @cached_property
     def tokens(self) -> DataLoader[UUID, AccessTokenRow | None]:
         """Access tokens."""
         return self.by_id(auth.tokens_by_id)
+
+    @cached_property
+    def apps(self) -> DataLoader[UUID, OAuthAppRow | None]:
+        """Registered apps."""
+        return self.by_id(oauth.apps_by_id)
+
+    @cached_property
+    def app_grants(self) -> DataLoader[UUID, OAuthGrantRow | None]:
+        """What people granted to apps."""
+        return self.by_id(oauth.app_grants_by_id)
 
     @cached_property
     def campaigns(self) -> DataLoader[UUID, CampaignRow | None]:
@@ -225,7 +337,7 @@ class Loaders:
             async with self._read() as uow:
                 return [await campaigns.preview(uow, key) for key in keys]
 
-        return DataLoader(load_fn=load)
+        return SharedLoader(load_fn=load)
 
     @cached_property
     def approvals_of_subjects(self) -> DataLoader[UUID, ApprovalRequestRow | None]:
@@ -236,3 +348,38 @@ class Loaders:
     def decisions(self) -> DataLoader[UUID, Sequence[ApprovalDecisionRow] | None]:
         """The verdicts on each approval request."""
         return self.by_id(approvals.decisions_of)
+
+    @cached_property
+    def memberships_of(self) -> DataLoader[UUID, list[MembershipRow] | None]:
+        """The roles of each member that the caller sees."""
+        return self.by_id(tenants.memberships_of)
+
+    @cached_property
+    def memberships(self) -> DataLoader[UUID, MembershipRow | None]:
+        """Roles of members."""
+        return self.by_id(tenants.memberships_by_id)
+
+    @cached_property
+    def custom_roles(self) -> DataLoader[UUID, CustomRoleRow | None]:
+        """Roles that the organization made for itself."""
+        return self.by_id(auth.roles_by_id)
+
+    @cached_property
+    def invitations(self) -> DataLoader[UUID, InvitationView | None]:
+        """Invitations that the caller manages."""
+        return self.by_id(auth.invitations_by_id)
+
+    @cached_property
+    def conflicts(self) -> DataLoader[UUID, UnitConflictRow | None]:
+        """Walls between units."""
+        return self.by_id(auth.conflicts_by_id)
+
+    @cached_property
+    def conflict_exceptions(self) -> DataLoader[UUID, ConflictExceptionRow | None]:
+        """Exceptions to walls."""
+        return self.by_id(auth.exceptions_by_id)
+
+    @cached_property
+    def granters_of(self) -> DataLoader[UUID, list[UUID] | None]:
+        """Who agreed to each exception."""
+        return self.by_id(auth.granters_of)

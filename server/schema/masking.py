@@ -15,6 +15,7 @@ from server.kit.errors import (
     IdempotencyRequired,
     PermissionDenied,
     Problems,
+    TookTooLong,
     Unavailable,
 )
 from server.schema.errors import ApiError, ErrorCode
@@ -41,6 +42,8 @@ def code_of(error: GraphQLError) -> tuple[ErrorCode, dict[str, object]]:
             code = cause.code
         case Unavailable():
             code = ErrorCode.UNAVAILABLE
+        case TookTooLong():
+            code = ErrorCode.TIMEOUT
         case IdempotencyRequired() | IdempotencyKeyReused() | IdempotencyInProgress():
             code = _IDEMPOTENCY[type(cause)]
         case PermissionDenied():

@@ -41,6 +41,21 @@ class Kind(StrEnum):
     SEND = "snd"
     DEAD_LETTER = "dead"
     AUDIT_EVENT = "aud"
+    OPERATION = "opn"
+    FILE = "file"
+    GROUP = "grp"
+    ROLE = "role"
+    MEMBERSHIP = "mbs"
+    INVITATION = "inv"
+    CONFLICT = "cfl"
+    CONFLICT_EXCEPTION = "cfx"
+    SESSION = "ses"
+    PASSKEY = "pky"
+    APP = "app"
+    APP_GRANT = "agr"
+    LEGAL_ACCESS = "lga"
+    LEGAL_HOLD = "lgh"
+    OFFBOARDING = "off"
 
 
 @strawberry.interface(description="Anything that can be asked for again by its id.")
@@ -102,6 +117,7 @@ async def find(context: ApiContext, text: str) -> Node | None:
     except (ids.MalformedId, KeyError, ValueError):
         return None
     try:
-        return await find_one(context, value)
+        node = await find_one(context, value)
     except NotFound:
         return None
+    return node if node is not None and context.may_read(type(node)) else None

@@ -8,6 +8,7 @@ from typing import Annotated, Generic, TypeVar
 import strawberry
 
 from server.kit.pagination import Page
+from server.schema.declarations import readable
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,6 +25,7 @@ Before = Annotated[
 ]
 
 
+@readable(None)
 @strawberry.type(description="Where a page stands in its list.")
 class PageInfo:
     """Relay's page info."""

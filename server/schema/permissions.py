@@ -12,32 +12,12 @@ from typing import Any
 import strawberry
 from strawberry.extensions import FieldExtension
 from strawberry.extensions.field_extension import AsyncExtensionResolver
-from strawberry.schema_directive import Location
 from strawberry.types.field import StrawberryField
 
 from server.schema.context import Info
+from server.schema.declarations import Anonymous, Public, Requires
 from server.schema.errors import OnlySubscriptions
 from server.tenants.rules import Permission
-
-
-@strawberry.schema_directive(
-    locations=[Location.FIELD_DEFINITION],
-    name="requires",
-    description="The permission that the caller must hold on the unit at hand. Without it on any unit the field is refused.",
-)
-class Requires:
-    """The declared permission of a field."""
-
-    permission: str
-
-
-@strawberry.schema_directive(
-    locations=[Location.FIELD_DEFINITION],
-    name="public",
-    description="Every authenticated caller may ask for this; what is seen is cut by the caller's scope.",
-)
-class Public:
-    """Declares that a field needs authentication only."""
 
 
 class RequirePermission(FieldExtension):
@@ -57,6 +37,24 @@ class RequirePermission(FieldExtension):
         if info.context.is_socket:
             raise OnlySubscriptions
         check(info, self.permission)
+        return await next_(source, info, **kwargs)
+
+
+class RequireNothing(RequirePermission):
+    """Lets anybody ask for a root field; the service behind it counts attempts."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def apply(self, field: StrawberryField) -> None:
+        """Print the declaration into the SDL."""
+        if not any(isinstance(one, Anonymous) for one in field.directives):
+            field.directives = [*field.directives, Anonymous()]
+
+    async def resolve_async(self, next_: AsyncExtensionResolver, source: Any, info: Info, **kwargs: Any) -> Any:
+        """Resolve; a socket carries subscriptions only."""
+        if info.context.is_socket:
+            raise OnlySubscriptions
         return await next_(source, info, **kwargs)
 
 

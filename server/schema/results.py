@@ -26,7 +26,8 @@ from server.kit.errors import (
 )
 from server.schema import refusals
 from server.schema.context import Info
-from server.schema.permissions import RequirePermission
+from server.schema.declarations import readable
+from server.schema.permissions import RequireNothing, RequirePermission
 from server.tenants import idempotency
 from server.tenants.rules import Permission
 from server.tenants.uow import UnitOfWork
@@ -64,11 +65,13 @@ class UserError:
     path: list[str] = strawberry.field(description="The offending input, outermost first; empty for the whole.")
 
 
+@readable(None)
 @strawberry.type(description="A refusal without further data.")
 class InputError(UserError):
     """A refusal that its code, message and path tell completely."""
 
 
+@readable(None)
 @strawberry.type(description="One fact of a refusal.")
 class ErrorDetail:
     """A name and its values."""
@@ -77,6 +80,7 @@ class ErrorDetail:
     values: list[str] = strawberry.field(description="The values, as text.")
 
 
+@readable(None)
 @strawberry.type(description="A refusal that names what would help, as name and value.")
 class DetailedError(UserError):
     """A refusal with data, such as the missing variables of a template."""
@@ -136,6 +140,11 @@ class NeedsKey(FieldExtension):
         if key_of(info) is None:
             raise IdempotencyRequired
         return await next_(source, info, **kwargs)
+
+
+def anonymous_mutation(payload: type, description: str) -> Any:
+    """Declare a mutation field that needs no token. It is not idempotent: there is no caller to keep a key for."""
+    return strawberry.mutation(description=description, extensions=[RequireNothing(), Refusals(payload)])
 
 
 def mutation(permission: Permission | None, payload: type, description: str, *, needs_key: bool = False) -> Any:

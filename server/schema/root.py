@@ -19,18 +19,29 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from server.schema.approvals.queries import ApprovalsQuery
+from server.schema.audit.legal_queries import LegalQuery
+from server.schema.audit.mutations import AuditMutation
 from server.schema.audit.queries import AuditQuery
+from server.schema.auth.app_mutations import AppsMutation
+from server.schema.auth.app_queries import AppsQuery
+from server.schema.auth.factors import FactorsMutation, FactorsQuery
 from server.schema.auth.mutations import AuthMutation
+from server.schema.auth.passwords import PasswordMutation
 from server.schema.auth.queries import AuthQuery
+from server.schema.auth.sign_in import SignInMutation, SignInQuery
+from server.schema.auth.verify import VerifyMutation
 from server.schema.campaigns.mutations import CampaignsMutation
 from server.schema.campaigns.queries import CampaignsQuery
 from server.schema.channels.mutations import ChannelsMutation
 from server.schema.channels.queries import ChannelsQuery
+from server.schema.conflicts.mutations import ConflictsMutation
+from server.schema.conflicts.queries import ConflictsQuery
 from server.schema.consent.mutations import ConsentMutation
 from server.schema.consent.queries import ConsentQuery
 from server.schema.contacts.mutations import ContactsMutation
 from server.schema.contacts.queries import ContactsQuery
 from server.schema.context import ApiContext, Info
+from server.schema.guards import guard
 from server.schema.inbox.mutations import InboxMutation
 from server.schema.inbox.queries import InboxQuery
 from server.schema.inbox.subscriptions import InboxSubscription
@@ -38,16 +49,25 @@ from server.schema.jobs.queries import JobsQuery
 from server.schema.limits import Documents
 from server.schema.masking import mask
 from server.schema.nodes import Node, find
+from server.schema.people.mutations import PeopleMutation
+from server.schema.people.queries import PeopleQuery
 from server.schema.permissions import query
 from server.schema.plain import shorten
+from server.schema.privacy.mutations import PrivacyMutation
+from server.schema.privacy.queries import PrivacyQuery
 from server.schema.results import DetailedError, InputError
 from server.schema.scalars import SCALARS
 from server.schema.sends.mutations import SendsMutation
 from server.schema.sends.queries import SendsQuery
 from server.schema.templates.mutations import TemplatesMutation
 from server.schema.templates.queries import TemplatesQuery
+from server.schema.tenants.groups import GroupsMutation, GroupsQuery
 from server.schema.tenants.mutations import TenantsMutation
+from server.schema.tenants.operations import OperationsMutation, OperationsQuery
 from server.schema.tenants.queries import TenantsQuery
+from server.schema.tenants.setting_changes import SettingsMutation
+from server.schema.tenants.units import UnitsMutation
+from server.schema.viewer.queries import ViewerQuery
 
 MAX_NODES = 100
 
@@ -55,8 +75,17 @@ MAX_NODES = 100
 @strawberry.type(description="Reading. Every field is cut by the caller's scope; what is outside of it does not exist.")
 class Query(
     TenantsQuery,
+    OperationsQuery,
+    GroupsQuery,
+    ViewerQuery,
+    PeopleQuery,
+    ConflictsQuery,
     AuthQuery,
+    AppsQuery,
+    SignInQuery,
+    FactorsQuery,
     AuditQuery,
+    LegalQuery,
     TemplatesQuery,
     ApprovalsQuery,
     CampaignsQuery,
@@ -66,6 +95,7 @@ class Query(
     InboxQuery,
     SendsQuery,
     JobsQuery,
+    PrivacyQuery,
 ):
     """All root queries."""
 
@@ -89,7 +119,19 @@ class Query(
 @strawberry.type(description="Changing. Each field is one transaction: all of it happened or nothing.")
 class Mutation(
     TenantsMutation,
+    UnitsMutation,
+    OperationsMutation,
+    GroupsMutation,
+    SettingsMutation,
+    PeopleMutation,
+    ConflictsMutation,
     AuthMutation,
+    AppsMutation,
+    SignInMutation,
+    PasswordMutation,
+    AuditMutation,
+    FactorsMutation,
+    VerifyMutation,
     TemplatesMutation,
     CampaignsMutation,
     ChannelsMutation,
@@ -97,6 +139,7 @@ class Mutation(
     ConsentMutation,
     InboxMutation,
     SendsMutation,
+    PrivacyMutation,
 ):
     """All root mutations."""
 
@@ -136,7 +179,7 @@ def build(*, introspection: bool, is_sorted: bool = False) -> strawberry.Schema:
 
     Sorted for printing only: sorting copies the enums, and the copies do not know their Python values.
     """
-    return shorten(declared(introspection=introspection, is_sorted=is_sorted))
+    return guard(shorten(declared(introspection=introspection, is_sorted=is_sorted)))
 
 
 def declared(*, introspection: bool, is_sorted: bool = False) -> strawberry.Schema:

@@ -9,6 +9,7 @@ import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 from server.kit import money
+from server.schema.declarations import readable
 
 BigInt = NewType("BigInt", int)
 
@@ -22,6 +23,7 @@ SCALARS: dict[object, ScalarDefinition] = {
 }
 
 
+@readable(None)
 @strawberry.type(description="An amount of money.")
 class Money:
     """An amount of one currency."""

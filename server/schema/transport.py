@@ -26,8 +26,12 @@ from strawberry.schema import Schema
 from strawberry.types.graphql import OperationType
 
 from server.auth import service as auth
+from server.auth.browsers import CSRF_HEADER, TOKEN, Sent, comes_from_us, is_csrf_of
+from server.auth.service import Caller
+from server.config import Settings
 from server.kit.errors import Unavailable
 from server.kit.ids import encode, new_id
+from server.schema.anonymous import anonymous_fields, asks_only_for
 from server.schema.context import ApiContext, Services
 from server.schema.errors import ApiError, DocumentNotFound, ErrorCode, Unauthenticated
 from server.schema.masking import mask
@@ -57,6 +61,7 @@ class HttpEndpoint:
         self._schema = schema
         self._services = services
         self._documents = documents
+        self._anonymous = anonymous_fields(schema)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -68,7 +73,7 @@ class HttpEndpoint:
         is_modern = _MODERN in request.headers.get("accept", "")
         try:
             wanted = self._read(request, await request.body())
-            context = await self._context(request, request_id)
+            context = await self._context(request, request_id, wanted)
         except (ApiError, Unavailable) as error:
             answer = _refusal(error, request_id)
             await _response(answer, is_modern, is_request_error=True)(scope, receive, send)
@@ -116,17 +121,21 @@ class HttpEndpoint:
             raise Malformed("extensions must be an object.")
         return Wanted(query, variables, name)
 
-    async def _context(self, request: Request, request_id: str) -> ApiContext:
+    async def _context(self, request: Request, request_id: str, wanted: Wanted) -> ApiContext:
         token = bearer(request.headers.get("authorization"))
         services = self._services
         caller = None
+        is_anonymous = token is None and asks_only_for(self._anonymous, wanted.query)
+        if token is None and not is_anonymous:
+            token = _cookie(request, services.settings, request.headers.get(CSRF_HEADER))
         if token is not None:
             caller = await auth.authenticate(services.database, services.settings.security, token)
             if caller is None:
                 raise Unauthenticated
-        elif not services.settings.web.is_open_for_development:
+        elif not is_anonymous and not services.settings.web.is_open_for_development:
             raise Unauthenticated
-        return ApiContext(services, request_id, token, caller, request.headers.get("idempotency-key"))
+        key = request.headers.get("idempotency-key")
+        return ApiContext(services, request_id, token, caller, key, sender=_sender(request))
 
 
 class SocketEndpoint(GraphQL[ApiContext, None]):
@@ -146,13 +155,16 @@ class SocketEndpoint(GraphQL[ApiContext, None]):
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> ApiContext:
         """Build the context of one socket; who calls is settled in on_ws_connect."""
         token = bearer(request.headers.get("authorization"))
-        return ApiContext(self._services, request_id_of(request.scope), token, None, is_socket=True)
+        cookie = request.cookies.get(TOKEN.on(self._services.settings))  # of a page whose origin was checked already
+        return ApiContext(self._services, request_id_of(request.scope), token, None, is_socket=True, cookie=cookie)
 
     async def on_ws_connect(self, context: ApiContext) -> None:
         """Authenticate before anything is subscribed; a socket without a valid token is closed with 4403."""
         parameters = context.connection_params or {}
         if context.token is None:
             context.token = bearer(parameters.get("authorization", parameters.get("Authorization")))
+        if context.token is None and _has_other_half(self._services.settings, context.cookie, parameters.get("csrf")):
+            context.token = context.cookie
         if context.token is not None:
             await context.refresh()
         if context.caller is None:
@@ -161,6 +173,28 @@ class SocketEndpoint(GraphQL[ApiContext, None]):
     def encode_json(self, data: object) -> str:
         """Write JSON text."""
         return orjson.dumps(data).decode()
+
+
+def _cookie(request: Request, settings: Settings, csrf: str | None) -> str | None:
+    """Return the token of the cookie; raise Unauthenticated if one came from another site or without its other half."""
+    cookie = request.cookies.get(TOKEN.on(settings))
+    if cookie is None:
+        return None
+    sent = Sent(*(request.headers.get(name) for name in ("origin", "host", "sec-fetch-site")))
+    if not comes_from_us(settings, sent, settings.web.origins):
+        raise Unauthenticated
+    if not _has_other_half(settings, cookie, csrf):
+        raise Unauthenticated
+    return cookie
+
+
+def _has_other_half(settings: Settings, cookie: str | None, given: object) -> bool:
+    return is_csrf_of(settings, TOKEN.base, cookie, given if isinstance(given, str) else None)
+
+
+def _sender(request: Request) -> Caller:
+    host = None if request.client is None else request.client.host
+    return Caller(request.headers.get("user-agent", ""), auth.network_of(host))
 
 
 def bearer(header: object) -> str | None:

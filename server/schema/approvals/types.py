@@ -11,13 +11,16 @@ from server.approvals import service
 from server.approvals.models import ApprovalDecisionRow, ApprovalRequestRow
 from server.schema.audit.types import NamedValue
 from server.schema.context import ApiContext, Info
+from server.schema.declarations import readable
 from server.schema.enums import ApprovalState, Verdict
 from server.schema.nodes import Kind, Node, find, finder, gid
 from server.schema.tenants.types import Member, Unit
+from server.tenants.rules import Permission
 
 _SUBJECTS = {"CAMPAIGN": Kind.CAMPAIGN}
 
 
+@readable(Permission.CAMPAIGN_READ)
 @strawberry.type(description="One verdict of one person on one request. It never changes.")
 class ApprovalDecision:
     """A verdict."""
@@ -38,6 +41,7 @@ class ApprovalDecision:
         return await _member(info, self.member_key)
 
 
+@readable(Permission.CAMPAIGN_READ)
 @strawberry.type(description="A question: may exactly this content go out? Any edit of the content voids it.")
 class ApprovalRequest(Node):
     """A request for approval."""

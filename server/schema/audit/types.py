@@ -10,8 +10,11 @@ import orjson
 import strawberry
 
 from server.audit.models import AuditEventRow
+from server.audit.service import Head
 from server.schema.context import ApiContext
+from server.schema.declarations import readable
 from server.schema.nodes import Kind, Node, finder, gid
+from server.tenants.rules import Permission
 from server.tenants.scope import ActorKind
 
 _ACTORS = {ActorKind.MEMBER.value: Kind.MEMBER, ActorKind.APP.value: Kind.TOKEN}
@@ -20,6 +23,10 @@ _SUBJECTS = {
     "unit:self": Kind.UNIT,
     "member:self": Kind.MEMBER,
     "member:role": Kind.MEMBER,
+    "member:invitation": Kind.INVITATION,
+    "role:self": Kind.ROLE,
+    "unit:conflict": Kind.CONFLICT,
+    "unit:conflict_exception": Kind.CONFLICT_EXCEPTION,
     "token:self": Kind.TOKEN,
     "channel:connection": Kind.CONNECTION,
     "channel:page": Kind.PAGE,
@@ -34,11 +41,36 @@ _SUBJECTS = {
     "consent:suppression": Kind.CONTACT,
     "inbox:conversation": Kind.CONVERSATION,
     "inbox:message": Kind.MESSAGE,
+    "inbox:note": Kind.NOTE,
+    "contact:self": Kind.CONTACT,
+    "contact:label": Kind.CONTACT,
+    "label:self": Kind.LABEL,
+    "topic:self": Kind.TOPIC,
     "send:unknown": Kind.SEND,
+    "audit:trail": Kind.OPERATION,
+    "legal:access": Kind.LEGAL_ACCESS,
+    "legal:hold": Kind.LEGAL_HOLD,
 }
 """What an act was done to, by the first two words of the action."""
 
 
+@readable(Permission.AUDIT_READ)
+@strawberry.type(
+    description="The end of the organization's chain. Note it outside: it proves later that nothing was cut off."
+)
+class AuditHead:
+    """An end."""
+
+    seq: int = strawberry.field(description="The number of the newest act; 0 before the first.")
+    hash: str = strawberry.field(description="Its hash in hexadecimal digits; 64 zeros before the first.")
+
+    @classmethod
+    def of(cls, head: Head) -> AuditHead:
+        """Show the end."""
+        return cls(seq=head.seq, hash=head.hash.hex())
+
+
+@readable(None)
 @strawberry.type(description="One fact, as name and value.")
 class NamedValue:
     """A name and its value."""
@@ -56,6 +88,7 @@ def _text(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
 
 
+@readable(Permission.AUDIT_READ)
 @strawberry.type(description="One act of the append-only trail; each is chained to the one before it.")
 class AuditEvent(Node):
     """An act."""

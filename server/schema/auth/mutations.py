@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
@@ -12,26 +13,37 @@ from server.auth import service
 from server.kit.errors import DomainError, InvalidInput, Problems
 from server.schema.auth.types import Token
 from server.schema.context import Info
-from server.schema.enums import Permission
-from server.schema.nodes import Kind, found, gid, uid, uid_or_none
+from server.schema.enums import CredentialKind, Permission
+from server.schema.nodes import Kind, found, gid, uid, uids
 from server.schema.results import UserError, mutation, perform
-from server.tenants import service as tenants
 from server.tenants.rules import MAX_NAME
 from server.tenants.uow import UnitOfWork
 
 MAX_DAYS = 366
 
 
-@strawberry.input(description="A new token: personal, or an app's if a unit is given.")
+@strawberry.input(
+    description="A new token: PERSONAL, which acts as its maker, or SERVICE, which acts as an app on its units."
+)
 class TokenCreateInput:
     """What a token needs."""
 
     name: str = strawberry.field(description="What it is for: 1 to 200 printable characters.")
     permissions: list[Permission] = strawberry.field(
-        description="What it may do at most; the caller must hold each of them, an app's on the unit."
+        description="What it may do at most; the caller must hold each of them, a SERVICE token's on each of the units."
+    )
+    kind: CredentialKind | None = strawberry.field(
+        default=None, description="PERSONAL or SERVICE; without it PERSONAL, or SERVICE if unitId is given."
+    )
+    unit_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None,
+        description="The units, 1 to 100 in the caller's reach, each with everything under it, that the token reaches at "
+        "most. Without it a PERSONAL token reaches what its maker's token does; a SERVICE token needs it.",
     )
     unit_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Makes a SERVICE token, which acts as an app on this unit and everything under it."
+        default=None,
+        description="One unit of a SERVICE token.",
+        deprecation_reason="Use kind: SERVICE with unitIds. Removal on 2027-06-01.",
     )
     expires_in_days: int = strawberry.field(default=90, description="After how many days it stops: 1 to 366.")
 
@@ -70,8 +82,8 @@ class AuthMutation:
     @mutation(
         None,
         TokenCreatePayload,
-        "Make a token of one's own; with a unit, one of an app, which needs token:manage there. No token can make one "
-        "that may do more than itself.",
+        "Make a token of one's own, or a SERVICE token, which needs token:manage on its units. No token can make one that "
+        "may do more or reaches further than itself, and none that an app got from a person can make any.",
     )
     async def token_create(
         self, info: Info, input: Annotated[TokenCreateInput, strawberry.argument(description="The token.")]
@@ -107,11 +119,15 @@ class AuthMutation:
 async def _issue(uow: UnitOfWork, info: Info, input: TokenCreateInput) -> tuple[strawberry.ID, str]:
     _check_form(input)
     security, expires_in = info.context.services.settings.security, timedelta(days=input.expires_in_days)
-    unit_id = uid_or_none(Kind.UNIT, input.unit_id, "unitId")
-    if unit_id is not None:
-        await tenants.unit(uow, unit_id)
+    unit_ids = _units(input)
+    if input.kind is CredentialKind.SERVICE or input.unit_id is not None:
         row, secret = await service.issue_service_token(
-            uow, security, name=input.name, unit_id=unit_id, permissions=input.permissions, expires_in=expires_in
+            uow,
+            security,
+            name=input.name,
+            unit_ids=unit_ids or (),
+            permissions=input.permissions,
+            expires_in=expires_in,
         )
     else:
         for permission in input.permissions:  # a token that was cut must not make a wider one
@@ -121,10 +137,17 @@ async def _issue(uow: UnitOfWork, info: Info, input: TokenCreateInput) -> tuple[
             security,
             member_id=uow.scope.actor.id,
             name=input.name,
+            unit_ids=unit_ids,
             permissions=input.permissions,
             expires_in=expires_in,
         )
     return gid(Kind.TOKEN, row.id), secret
+
+
+def _units(input: TokenCreateInput) -> list[UUID] | None:
+    if input.unit_id is not None:
+        return [uid(Kind.UNIT, input.unit_id, "unitId")]
+    return None if input.unit_ids is None else uids(Kind.UNIT, input.unit_ids, "unitIds")
 
 
 def _check_form(input: TokenCreateInput) -> None:
@@ -135,5 +158,9 @@ def _check_form(input: TokenCreateInput) -> None:
         problems.append(InvalidInput(f"A token lives 1 to {MAX_DAYS} days.", path=("expiresInDays",)))
     if not input.permissions:
         problems.append(InvalidInput("Name at least one permission.", path=("permissions",)))
+    if input.kind not in {None, CredentialKind.PERSONAL, CredentialKind.SERVICE}:
+        problems.append(InvalidInput("Only PERSONAL and SERVICE tokens are made here.", path=("kind",)))
+    if input.unit_id is not None and (input.unit_ids is not None or input.kind is CredentialKind.PERSONAL):
+        problems.append(InvalidInput("Give unitIds alone; unitId means one unit of a SERVICE token.", path=("unitId",)))
     if problems:
         raise Problems(problems)

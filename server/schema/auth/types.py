@@ -8,18 +8,21 @@ from uuid import UUID
 import strawberry
 
 from server.auth.models import AccessTokenRow
+from server.schema.auth.app_types import App
 from server.schema.context import ApiContext, Info
-from server.schema.enums import Permission, TokenKind
+from server.schema.declarations import readable
+from server.schema.enums import CredentialKind, Permission
 from server.schema.nodes import Kind, Node, finder, gid
 from server.schema.tenants.types import Member, Unit
 
 
+@readable(None)
 @strawberry.type(description="A bearer token. Its secret was shown once and is not stored.")
 class Token(Node):
     """A token."""
 
     name: str = strawberry.field(description="What it is for.")
-    kind: TokenKind = strawberry.field(description="Whether it acts as a member or as an app.")
+    kind: CredentialKind = strawberry.field(description="What it is for and whom it acts as.")
     permissions: list[Permission] | None = strawberry.field(
         description="What it may do at most; null for all that its member may do."
     )
@@ -28,7 +31,8 @@ class Token(Node):
     last_used_at: datetime | None = strawberry.field(description="When it was last used, as far as it is known.")
     revoked_at: datetime | None = strawberry.field(description="Since when it is revoked; null while it is not.")
     member_key: strawberry.Private[UUID | None]
-    unit_key: strawberry.Private[UUID | None]
+    unit_keys: strawberry.Private[list[UUID] | None]
+    app_key: strawberry.Private[UUID | None]
 
     @classmethod
     def of(cls, row: AccessTokenRow) -> Token:
@@ -43,20 +47,42 @@ class Token(Node):
             last_used_at=row.last_used_at,
             revoked_at=row.revoked_at,
             member_key=row.member_id,
-            unit_key=row.unit_id,
+            unit_keys=row.unit_ids,
+            app_key=row.app_id,
         )
 
-    @strawberry.field(description="The member that a PERSONAL token acts as.")
+    @strawberry.field(description="The app that holds an OAUTH token; null for other kinds, and without app:manage.")
+    async def app(self, info: Info) -> App | None:
+        """Resolve the app."""
+        row = None if self.app_key is None else await info.context.loaders.apps.load(self.app_key)
+        return None if row is None else App.of(row)
+
+    @strawberry.field(description="The member that it acts as; null for an app that acts as itself.")
     async def member(self, info: Info) -> Member | None:
         """Resolve the member."""
         row = None if self.member_key is None else await info.context.loaders.members.load(self.member_key)
         return None if row is None else Member.of(row)
 
-    @strawberry.field(description="The unit that a SERVICE token reaches, with everything under it.")
+    @strawberry.field(
+        description="The unit that an app's token reaches, with everything under it; null for several.",
+        deprecation_reason="A token may reach several units: use units. Removal on 2027-06-01.",
+    )
     async def unit(self, info: Info) -> Unit | None:
-        """Resolve the unit."""
-        row = None if self.unit_key is None else await info.context.loaders.units.load(self.unit_key)
-        return None if row is None else Unit.of(row)
+        """Resolve the only unit."""
+        found = await _units(info, self.unit_keys or [])
+        return found[0] if len(found) == 1 else None
+
+    @strawberry.field(
+        description="The units that it reaches at most, each with everything under it; null for all that its member reaches."
+    )
+    async def units(self, info: Info) -> list[Unit] | None:
+        """Resolve those of the units that the caller sees."""
+        return None if self.unit_keys is None else await _units(info, self.unit_keys)
+
+
+async def _units(info: Info, keys: list[UUID]) -> list[Unit]:
+    rows = await info.context.loaders.units.load_many(keys)
+    return [Unit.of(row) for row in rows if row is not None]
 
 
 @finder(Kind.TOKEN)

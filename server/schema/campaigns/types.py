@@ -17,6 +17,7 @@ from server.schema.channels.types import Page
 from server.schema.consent.types import Topic
 from server.schema.contacts.types import Label
 from server.schema.context import ApiContext, Info
+from server.schema.declarations import Requires, readable
 from server.schema.enums import CampaignState, Permission
 from server.schema.nodes import Kind, Node, finder, gid
 from server.schema.results import UserError, shown
@@ -25,6 +26,7 @@ from server.schema.templates.types import TemplateVersion
 from server.schema.tenants.types import Member, Unit
 
 
+@readable(Permission.CAMPAIGN_READ)
 @strawberry.type(description="How many people share one reason.")
 class ReasonCount:
     """A reason and a count."""
@@ -39,6 +41,7 @@ class ReasonCount:
         return [cls(reason=reason, count=count) for reason, count in ordered]
 
 
+@readable(Permission.CAMPAIGN_READ)
 @strawberry.type(
     description="What became of a campaign. queued, sent, unknown, all of failed and all of skipped add up to audience."
 )
@@ -54,10 +57,12 @@ class CampaignResults:
     skipped: list[ReasonCount] = strawberry.field(description="How many were left out on our side, by reason.")
     unknown: int = strawberry.field(description="How many may or may not have been sent; they are never sent again.")
     spend: list[Money] | None = strawberry.field(
-        description="What the platforms charged so far, one amount per currency. Needs cost:read on the unit, else null."
+        directives=[Requires(permission=Permission.COST_READ.value)],
+        description="What the platforms charged so far, one amount per currency. Needs cost:read on the unit, else null.",
     )
     cost_per_delivered: Money | None = strawberry.field(
-        description="Null without cost:read, when nothing was delivered, or when the costs are in several currencies."
+        directives=[Requires(permission=Permission.COST_READ.value)],
+        description="Null without cost:read, when nothing was delivered, or when the costs are in several currencies.",
     )
 
     @classmethod
@@ -78,6 +83,7 @@ class CampaignResults:
         )
 
 
+@readable(Permission.CAMPAIGN_READ)
 @strawberry.type(description="The text that one person would get.")
 class CampaignSample:
     """A rendered text."""
@@ -86,6 +92,7 @@ class CampaignSample:
     text: str = strawberry.field(description="The text with the person's values filled in.")
 
 
+@readable(Permission.CAMPAIGN_READ)
 @strawberry.type(description="A person for whom variables have no value and no fallback.")
 class MissingRecipient:
     """A person with gaps."""
@@ -94,6 +101,7 @@ class MissingRecipient:
     variables: list[str] = strawberry.field(description="The variables without a value.")
 
 
+@readable(Permission.CAMPAIGN_READ)
 @strawberry.type(description="A dry run: what submitting the campaign now would do. Nothing is stored or sent.")
 class CampaignPreview:
     """A dry run."""
@@ -125,6 +133,7 @@ class CampaignPreview:
         )
 
 
+@readable(Permission.CAMPAIGN_READ)
 @strawberry.type(
     description="A planned marketing send. An edit after submit makes it a draft again and voids approvals."
 )

@@ -17,6 +17,7 @@ from server.platforms.port import Connector
 from server.platforms.registry import ChannelNotOffered
 from server.schema.channels.types import ChannelConnection, Page
 from server.schema.context import Info
+from server.schema.declarations import readable
 from server.schema.enums import Channel
 from server.schema.nodes import Kind, found, gid, uid
 from server.schema.results import (
@@ -77,6 +78,7 @@ class ChannelConnectFinishInput:
     pages: list[ChannelConnectChoice] = strawberry.field(description="1 to 250 pages, each once.")
 
 
+@readable(Permission.CHANNEL_CONNECT)
 @strawberry.type(description="What became of one choice: a page, or why there is none.")
 class ChannelConnectResult:
     """One line of channelConnectFinish."""

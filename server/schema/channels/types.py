@@ -12,12 +12,14 @@ from server.channels.service import OfferedPage
 from server.channels.service.reading import connection as one_connection
 from server.inbox.views import PagePart
 from server.schema.context import ApiContext, Info
+from server.schema.declarations import readable
 from server.schema.enums import Channel, ConnectionState, Health, Permission
 from server.schema.nodes import Kind, Node, finder, gid
 from server.schema.partial import partial
 from server.schema.tenants.types import Unit
 
 
+@readable(Permission.CHANNEL_READ)
 @strawberry.type(description="One social page that Switchboard receives and sends messages for.")
 class Page(Node):
     """A page."""
@@ -76,6 +78,7 @@ class Page(Node):
         )
 
 
+@readable(Permission.CHANNEL_CONNECT)
 @strawberry.type(description="A page that a consent dialogue found and that may be connected.")
 class FoundPage:
     """One page of a grant."""
@@ -93,6 +96,7 @@ class FoundPage:
         )
 
 
+@readable(Permission.CHANNEL_CONNECT)
 @strawberry.type(description="One run of a platform's consent dialogue. Seen only by the caller who began it.")
 class ChannelConnection(Node):
     """A connection attempt."""

@@ -10,11 +10,14 @@ import strawberry
 from server.consent.models import ConsentRow, SuppressionRow, TopicRow
 from server.schema.channels.types import Page
 from server.schema.context import ApiContext, Info
+from server.schema.declarations import readable
 from server.schema.enums import SuppressionReason
 from server.schema.nodes import Kind, Node, finder, gid
 from server.schema.tenants.types import Unit
+from server.tenants.rules import Permission
 
 
+@readable(None)
 @strawberry.type(description="A kind of marketing that a person can accept or decline.")
 class Topic(Node):
     """A topic."""
@@ -35,6 +38,7 @@ class Topic(Node):
         return cls(id=gid(Kind.TOPIC, row.id), key=row.key, name=row.name, unit_uuid=row.unit_id)
 
 
+@readable(Permission.CONTACT_READ)
 @strawberry.type(description="A person's last word on one topic at one page.")
 class Consent:
     """A yes or a no."""
@@ -69,6 +73,7 @@ class Consent:
         )
 
 
+@readable(Permission.CONTACT_READ)
 @strawberry.type(description="Nothing is sent to the person from any page of the organization until this is lifted.")
 class Suppression:
     """Why somebody is left alone."""

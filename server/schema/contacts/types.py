@@ -11,11 +11,13 @@ from server.inbox.views import ContactPart, LabelPart
 from server.schema.channels.types import Page
 from server.schema.consent.types import Consent, Suppression
 from server.schema.context import ApiContext, Info
+from server.schema.declarations import readable
 from server.schema.enums import Permission
 from server.schema.nodes import Kind, Node, finder, gid
 from server.schema.tenants.types import Unit
 
 
+@readable(Permission.CONTACT_READ)
 @strawberry.type(description="A label that a unit, and everything under it, may put on contacts and conversations.")
 class Label(Node):
     """A label."""
@@ -37,6 +39,7 @@ class Label(Node):
         return cls(id=gid(Kind.LABEL, row.id), name=row.name, color=row.color, label_id=row.id)
 
 
+@readable(Permission.CONTACT_READ)
 @strawberry.type(description="How one page's platform names a contact.")
 class ContactIdentity:
     """An identity."""
@@ -58,6 +61,7 @@ class ContactIdentity:
         return cls(external_id=row.external_id, page_id=row.page_id)
 
 
+@readable(Permission.CONTACT_READ)
 @strawberry.type(description="An end customer of one unit. Needs contact:read, or inbox:read on a conversation.")
 class Contact(Node):
     """A contact."""

@@ -11,6 +11,7 @@ from server.kit.pagination import PageArguments
 from server.schema.context import Info
 from server.schema.enums import Category, ConversationStatus, Folder
 from server.schema.inbox import plan
+from server.schema.inbox.traces import trace_views
 from server.schema.inbox.types import Conversation
 from server.schema.nodes import Kind, found, uid_or_none
 from server.schema.pages import After, Before, Connection, First, Last, connection
@@ -70,6 +71,8 @@ class InboxQuery:
         async with info.context.read() as uow:
             arguments = PageArguments(first, after, last, before)
             page = await service.list_conversations(uow, arguments, wanted, parts)
+        if parts.last_message:
+            await trace_views(info.context, page.items)
         return connection(page, lambda view: Conversation.of(view, sufficient))
 
     @query(Permission.INBOX_READ, "One conversation; null if there is none in reach.")

@@ -1,7 +1,8 @@
 """Live changes of the inbox: a hint says that something changed, the change itself is always read from the tables.
 
 The order is what makes it complete: listen first, then replay what happened after the client's cursor, then read again
-after each hint and from time to time. A lost hint costs seconds, a lost connection nothing.
+after each hint and from time to time. A lost hint costs seconds, a lost connection nothing. That somebody's rights changed
+is a hint too: it ends the subscription, or narrows it, also in the middle of a batch and when nothing else happens.
 """
 
 from __future__ import annotations
@@ -20,22 +21,26 @@ from server.inbox.views import ConversationView
 from server.kit.errors import DomainError, Unavailable
 from server.kit.live import Hint
 from server.schema.context import Info
+from server.schema.declarations import Requires, readable
 from server.schema.errors import Unauthenticated
 from server.schema.inbox import plan
+from server.schema.inbox.traces import trace_views
 from server.schema.inbox.types import Conversation
 from server.schema.masking import mask
 from server.schema.nodes import Kind, uid_or_none
-from server.schema.permissions import Requires, check
+from server.schema.permissions import check
 from server.tenants.reach import units_below
 from server.tenants.rules import Permission
+from server.tenants.service import ACCESS
 
 QUIET_S = 15.0
-"""How long a subscription waits without a hint before it looks by itself, and notices that its token was revoked."""
+"""How long a subscription waits without a hint before it looks by itself: for a token that is over, or a hint that was lost."""
 HELD_BACK_S = 0.1
 """How soon it looks again while an older transaction holds changes back; doubles up to MAX_HELD_BACK_S."""
 MAX_HELD_BACK_S = 2.0
 
 
+@readable(Permission.INBOX_READ)
 @strawberry.type(description="One conversation that changed, as the caller may see it now.")
 class InboxChange:
     """A change."""
@@ -76,21 +81,31 @@ class InboxSubscription:
     ) -> AsyncGenerator[InboxChange, None]:
         """Tell what changes."""
         sufficient = plan.enough(info, "conversation")
+        parts = plan.parts(info, sufficient, "conversation")
         try:
             check(info, Permission.INBOX_READ)
             wanted = uid_or_none(Kind.UNIT, unit_id, "unitId")
-            hint = Hint("inbox", info.context.scope.organization_id)
+            organization_id = info.context.scope.organization_id
+            inbox, access = Hint("inbox", organization_id), Hint(ACCESS, organization_id)
             cursor, pause = after, HELD_BACK_S
-            async with info.context.services.listener.watching(hint) as wake:
+            listener = info.context.services.listener
+            async with listener.watching(inbox, access) as wake, listener.watching(access) as revoked:
                 while True:
                     wake.clear()
+                    revoked.clear()
                     batch = await _read(info, cursor, wanted)
+                    if parts.last_message:
+                        await trace_views(info.context, [view for view, _ in batch.changes])
                     for view, position in batch.changes:
+                        if revoked.is_set():
+                            break  # the rest of the batch is read again, with what the caller may see now
+                        cursor = position
                         yield InboxChange(cursor=position, conversation=Conversation.of(view, sufficient))
-                    cursor = batch.cursor
-                    if not batch.is_full:
-                        pause = min(pause * 2, MAX_HELD_BACK_S) if batch.is_held_back else HELD_BACK_S
-                        await _wait(wake, pause if batch.is_held_back else QUIET_S)
+                    else:
+                        cursor = batch.cursor
+                        if not batch.is_full:
+                            pause = min(pause * 2, MAX_HELD_BACK_S) if batch.is_held_back else HELD_BACK_S
+                            await _wait(wake, pause if batch.is_held_back else QUIET_S)
         except (Unauthenticated, Unavailable, DomainError) as error:
             raise _told(error, info.context.request_id) from error
 

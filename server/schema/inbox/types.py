@@ -16,13 +16,17 @@ from server.kit.pagination import PageArguments
 from server.schema.channels.types import Page
 from server.schema.contacts.types import Contact, Label
 from server.schema.context import ApiContext, Info
+from server.schema.declarations import readable
 from server.schema.enums import Category, ConversationStatus, Direction, Folder, MessageState
+from server.schema.inbox.traces import trace_rows, trace_views
 from server.schema.nodes import Kind, Node, finder, gid
 from server.schema.pages import After, Before, Connection, First, Last, connection
 from server.schema.partial import partial
 from server.schema.tenants.types import Member
+from server.tenants.rules import Permission
 
 
+@readable(Permission.INBOX_READ)
 @strawberry.type(description="One piece of media as the platform describes it.")
 class Attachment:
     """An attachment."""
@@ -32,6 +36,7 @@ class Attachment:
     title: str | None = strawberry.field(description="Its title, if it has one.")
 
 
+@readable(Permission.INBOX_READ)
 @strawberry.type(description="One message of a conversation, in or out. Needs inbox:read.")
 class Message(Node):
     """A message."""
@@ -92,6 +97,7 @@ class Message(Node):
         )
 
 
+@readable(Permission.INBOX_READ)
 @strawberry.type(description="An internal remark on a conversation; never sent to anybody. Needs inbox:read.")
 class Note(Node):
     """A note."""
@@ -111,6 +117,7 @@ class Note(Node):
         return cls(id=gid(Kind.NOTE, row.id), text=row.text, created_at=row.created_at, author_id=row.author_id)
 
 
+@readable(Permission.INBOX_READ)
 @strawberry.type(description="One entry of a conversation's history of owners.")
 class Assignment:
     """An assignment."""
@@ -135,6 +142,7 @@ class Assignment:
         return cls(created_at=row.created_at, assignee_id=row.assignee_id, actor_id=row.actor_id)
 
 
+@readable(Permission.INBOX_READ)
 @strawberry.type(
     description="Until when the page may write to the contact freely: the contact's last action and the rules."
 )
@@ -152,6 +160,7 @@ class MessagingWindow:
         return cls(closes_at=row.closes_at, human_agent_closes_at=row.human_agent_closes_at)
 
 
+@readable(Permission.INBOX_READ)
 @strawberry.type(description="The one exchange of a page with a contact. Needs inbox:read on its unit.")
 class Conversation(Node):
     """A conversation. What a list fetched with its own statement is in the `shown_` attributes; loaders do the rest."""
@@ -208,11 +217,27 @@ class Conversation(Node):
         row = await info.context.loaders.windows.load((self.view.page_id, self.view.contact_id))
         return None if row is None else MessagingWindow.of(row)
 
+    @strawberry.field(
+        description="When the oldest message that nobody answered yet should be answered, by the setting FIRST_RESPONSE_SLA"
+        " of the unit as it is now; null if nobody waits, the conversation is resolved, or nothing is promised."
+    )
+    async def first_response_due_at(self, info: Info) -> datetime | None:
+        """Resolve when an answer is due."""
+        due = await info.context.loaders.answers_due.load(self.view.id)
+        return None if due is None else due.at
+
+    @strawberry.field(description="Whether firstResponseDueAt has passed, by the database's clock.")
+    async def is_overdue(self, info: Info) -> bool:
+        """Say whether an answer is late."""
+        due = await info.context.loaders.answers_due.load(self.view.id)
+        return due is not None and due.is_overdue
+
     @strawberry.field(description="Messages by the platform's time, oldest first; without arguments the newest 25.")
     async def messages(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Message]:
         """List the messages."""
+        await trace_views(info.context, [self.view])
         async with info.context.read() as uow:
             page = await service.messages(uow, self.view.id, PageArguments(first, after, last, before))
         return connection(page, Message.of)
@@ -222,6 +247,7 @@ class Conversation(Node):
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Note]:
         """List the notes."""
+        await trace_views(info.context, [self.view])
         async with info.context.read() as uow:
             page = await service.notes(uow, self.view.id, PageArguments(first, after, last, before))
         return connection(page, Note.of)
@@ -244,6 +270,7 @@ class Conversation(Node):
     async def _last_message(self, info: Info) -> Message | None:
         if self.view.last_message_id is None:
             return None
+        await trace_views(info.context, [self.view])
         row = await info.context.loaders.messages.load(self.view.last_message_id)
         return None if row is None else Message.of(row)
 
@@ -300,10 +327,16 @@ async def _conversation(context: ApiContext, value: UUID) -> Conversation | None
 @finder(Kind.MESSAGE)
 async def _message(context: ApiContext, value: UUID) -> Message | None:
     row = await context.loaders.messages.load(value)
-    return None if row is None else Message.of(row)
+    if row is None:
+        return None
+    await trace_rows(context, [row])
+    return Message.of(row)
 
 
 @finder(Kind.NOTE)
 async def _note(context: ApiContext, value: UUID) -> Note | None:
     row = await context.loaders.notes.load(value)
-    return None if row is None else Note.of(row)
+    if row is None:
+        return None
+    await trace_rows(context, [row])
+    return Note.of(row)

@@ -10,10 +10,12 @@ import strawberry
 from server.kit import dead_letters
 from server.kit.jobs import DeadLetterRow
 from server.schema.context import ApiContext
+from server.schema.declarations import readable
 from server.schema.enums import DeadLetterSource, Permission
 from server.schema.nodes import Kind, Node, finder, gid
 
 
+@readable(Permission.DEAD_LETTER_READ)
 @strawberry.type(
     description="Something that could not be carried out or placed, with the reason; it waits for a person. "
     "Needs dead_letter:read on the whole organization."

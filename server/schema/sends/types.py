@@ -10,11 +10,14 @@ import strawberry
 from server.schema.channels.types import Page
 from server.schema.contacts.types import Contact
 from server.schema.context import ApiContext, Info
+from server.schema.declarations import readable
 from server.schema.enums import Purpose, SendState
 from server.schema.nodes import Kind, Node, finder, gid
 from server.sends.models import SendIntentRow
+from server.tenants.rules import Permission
 
 
+@readable(Permission.INBOX_REPLY)
 @strawberry.type(
     description="An outgoing message of which nobody knows whether it left. UNKNOWN is still being looked for at the "
     "platform; NEEDS_HUMAN waits for sendSettle. Needs inbox:reply."

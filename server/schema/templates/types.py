@@ -9,6 +9,7 @@ import strawberry
 
 from server.kit.pagination import PageArguments
 from server.schema.context import ApiContext, Info
+from server.schema.declarations import readable
 from server.schema.enums import Drift, ReleaseState, TemplatePurpose
 from server.schema.nodes import Kind, Node, finder, gid
 from server.schema.pages import After, Before, Connection, First, Last, connection
@@ -16,8 +17,10 @@ from server.schema.results import UserError
 from server.schema.tenants.types import Member, Unit
 from server.templates import service
 from server.templates.models import ReplyTemplateRow, TemplateReleaseRow, TemplateVersionRow
+from server.tenants.rules import Permission
 
 
+@readable(Permission.TEMPLATE_READ)
 @strawberry.type(
     description="A shared text of a unit. Its words are in its versions; what units say is released to them."
 )
@@ -72,6 +75,7 @@ class Template(Node):
         )
 
 
+@readable(Permission.TEMPLATE_READ)
 @strawberry.type(description="One wording of a template. It never changes after it was published.")
 class TemplateVersion(Node):
     """A version."""
@@ -109,6 +113,7 @@ class TemplateVersion(Node):
         return await _member(info.context, self.author_key)
 
 
+@readable(Permission.TEMPLATE_READ)
 @strawberry.type(description="One push of a version to all locations under a unit; seen by those who reach the unit.")
 class TemplateRelease(Node):
     """A release."""
@@ -162,6 +167,7 @@ class TemplateRelease(Node):
         return await _member(info.context, self.author_key)
 
 
+@readable(Permission.TEMPLATE_READ)
 @strawberry.type(
     description="A unit's own wording of a template that was released to it. Later releases do not touch it."
 )
@@ -173,6 +179,7 @@ class TemplateOverride:
     base_version_number: int = strawberry.field(description="The version that was released when it was written.")
 
 
+@readable(Permission.TEMPLATE_READ)
 @strawberry.type(description="What a unit says now: its own wording, or else the version that was released to it.")
 class EffectiveTemplate:
     """A template as it is in force at one unit."""
@@ -227,6 +234,7 @@ class EffectiveTemplate:
         return await _unit(info.context, self.unit_key)
 
 
+@readable(Permission.TEMPLATE_READ)
 @strawberry.type(description="A template with its values filled in, or what is missing. Nothing is stored or sent.")
 class TemplatePreview:
     """A rendered text."""

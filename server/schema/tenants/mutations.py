@@ -13,6 +13,7 @@ from server.schema.context import Info
 from server.schema.enums import UnitKind
 from server.schema.nodes import Kind, found, gid, uid
 from server.schema.results import UserError, mutation, perform
+from server.schema.tenants.attributes import UnitAttributesInput
 from server.schema.tenants.types import Unit
 from server.tenants import service
 from server.tenants.rules import Permission
@@ -27,7 +28,10 @@ class UnitCreateInput:
     kind: UnitKind = strawberry.field(description="What it stands for.")
     name: str = strawberry.field(description="1 to 200 characters, unique among its siblings.")
     external_code: str | None = strawberry.field(
-        default=None, description="Your own number, unique in the organization."
+        default=None, description="Your own number, unique in the organization: 1 to 64 printable characters."
+    )
+    attributes: UnitAttributesInput | None = strawberry.field(
+        default=None, description="Address, phone, hours and texts of your own."
     )
 
 
@@ -56,9 +60,11 @@ class TenantsMutation:
                 kind=input.kind,
                 name=input.name,
                 external_code=input.external_code,
+                attributes=None if input.attributes is None else input.attributes.read(),
             )
             await audit.record(uow, Action.UNIT_CREATE, row.id, {"name": row.name})
             return {"unit": gid(Kind.UNIT, row.id)}
 
         done = await perform(info, input, effect)
+        await info.context.reach_anew()
         return UnitCreatePayload(unit=await found(info.context, done["unit"], Unit))
