@@ -19,7 +19,21 @@ from server.platforms import registry
 from server.schema import transport
 from server.schema.context import Services
 from server.schema.root import build
-from server.web import health, middleware, oauth, webhooks
+from server.web import (
+    authorization,
+    dev_mail,
+    files,
+    health,
+    invitations,
+    middleware,
+    oauth,
+    oidc,
+    passkeys,
+    passwords,
+    sign_in,
+    verify,
+    webhooks,
+)
 from server.web.answers import answer_http_exception
 from server.web.dependencies import WebDependencies
 
@@ -32,7 +46,7 @@ def create_app(config: Settings | None = None) -> Starlette:
     log.configure()
     database = Database(config.database, KeyRing.parse(config.security.keys.get_secret_value()))
     connectors = registry.build(config)
-    listener = Listener(config.database.app.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1))
+    listener = Listener(config.database.app_dsn)
     services = Services(database, connectors, config, listener)
     shell = WebDependencies(database, connectors, config)
     schema = build(introspection=config.web.is_open_for_development)
@@ -50,6 +64,15 @@ def create_app(config: Settings | None = None) -> Starlette:
             *transport.routes(schema, services, trusted_documents()),
             *webhooks.routes(shell),
             *oauth.routes(shell),
+            *authorization.routes(shell),
+            *oidc.routes(shell),
+            *passkeys.routes(shell),
+            *verify.routes(shell),
+            *sign_in.routes(shell),
+            *passwords.routes(shell),
+            *invitations.routes(shell),
+            *dev_mail.routes(shell),
+            *files.routes(shell),
             *health.routes(shell),
         ],
         middleware=middleware.stack(config.web),

@@ -1,8 +1,8 @@
 """`python -m server.seed --file FILE`: makes organizations with units, people and tokens, as an operator would.
 
-People cannot sign up yet, so this is how the first ones come in. FILE (`-` for standard input) describes them; the ids
-and the tokens, which are shown only now, are written to standard output as JSON. An organization is made as a whole or
-not at all. Running it again makes other organizations.
+Nobody signs up unasked, so this is how the first people come in; they invite the others. FILE (`-` for standard input)
+describes them; the ids and the tokens, which are shown only now, are written to standard output as JSON. An organization
+is made as a whole or not at all. Running it again makes other organizations.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from server.auth import service as auth
 from server.config import SecuritySettings, Settings, settings
@@ -33,7 +33,7 @@ ROOT = "root"
 
 
 class _Described(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Grant(_Described):
@@ -44,13 +44,18 @@ class Grant(_Described):
 
 
 class PersonPlan(_Described):
-    """One person. `token` false leaves out the personal token."""
+    """One person. `token` false leaves out the personal token.
+
+    With a `password` the person can sign in: an account is made for the address, or the one that it has is linked; an
+    account that is there already keeps its own password.
+    """
 
     key: str
     name: str
     email: str
     roles: list[Grant] = Field(min_length=1)
     token: bool = True
+    password: SecretStr | None = None
 
 
 class UnitPlan(_Described):
@@ -84,16 +89,28 @@ class Plan(_Described):
 async def seed(database: Database, security: SecuritySettings, plan: Plan) -> dict[str, object]:
     """Make every organization of the plan, each in one transaction; return ids and tokens by the plan's keys.
 
+    Accounts are made before, each by itself: they belong to no organization, and running it again links them.
     Raises ValueError for a key that no unit has, and what the services raise for names, places and addresses.
     """
     made: dict[str, object] = {}
     for wanted in plan.organizations:
+        accounts = {person.key: await _account(database, person) for person in wanted.people}
         async with begin(database, worker_scope(new_id())) as uow:
-            made[wanted.key] = await _organization(uow, security, wanted)
+            made[wanted.key] = await _organization(uow, security, wanted, accounts)
     return {"organizations": made}
 
 
-async def _organization(uow: UnitOfWork, security: SecuritySettings, wanted: OrganizationPlan) -> dict[str, object]:
+async def _account(database: Database, person: PersonPlan) -> UUID | None:
+    if person.password is None:
+        return None
+    found = await auth.account_of(database, person.email)
+    new = auth.NewAccount(person.email, person.name, person.password.get_secret_value())
+    return found or await auth.create_account(database, new)
+
+
+async def _organization(
+    uow: UnitOfWork, security: SecuritySettings, wanted: OrganizationPlan, accounts: dict[str, UUID | None]
+) -> dict[str, object]:
     root = await tenants.create_organization(uow, wanted.kind, wanted.name, wanted.time_zone)
     units = {ROOT: root.id}
     for unit in wanted.units:
@@ -106,7 +123,7 @@ async def _organization(uow: UnitOfWork, security: SecuritySettings, wanted: Org
             attributes=unit.attributes,
         )
         units[unit.key] = row.id
-    people = {person.key: await _person(uow, security, person, units) for person in wanted.people}
+    people = {person.key: await _person(uow, security, person, units, accounts[person.key]) for person in wanted.people}
     return {
         "id": encode("org", uow.scope.organization_id),
         "units": {key: encode("unit", value) for key, value in units.items()},
@@ -115,9 +132,9 @@ async def _organization(uow: UnitOfWork, security: SecuritySettings, wanted: Org
 
 
 async def _person(
-    uow: UnitOfWork, security: SecuritySettings, person: PersonPlan, units: dict[str, UUID]
+    uow: UnitOfWork, security: SecuritySettings, person: PersonPlan, units: dict[str, UUID], user_id: UUID | None
 ) -> dict[str, object]:
-    member = await tenants.create_member(uow, name=person.name, email=person.email)
+    member = await tenants.create_member(uow, name=person.name, email=person.email, user_id=user_id)
     for grant in person.roles:
         await tenants.grant_role(uow, member.id, _unit(units, grant.unit), grant.role)
     told: dict[str, object] = {"id": encode("mem", member.id), "name": person.name, "token": None}

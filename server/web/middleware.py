@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,9 +37,17 @@ _logger = log.get(__name__)
 
 def stack(web: WebSettings) -> list[Middleware]:
     """Return the layers, outermost first."""
-    limits = {"/webhooks/": web.max_webhook_bytes, GRAPHQL_PATH: web.max_graphql_bytes}
+    limits = {"/webhooks/": web.max_webhook_bytes, GRAPHQL_PATH: web.max_graphql_bytes, "/files": web.max_file_bytes}
     return [
         Middleware(RequestId),
+        # Front ends of others run on their own origins. They carry bearer tokens; cookies are never taken from there.
+        Middleware(
+            CORSMiddleware,
+            allow_origins=web.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "x-request-id"],
+            expose_headers=["retry-after", "x-request-id"],
+        ),
         Middleware(SecurityHeaders, is_https=web.public_url.startswith("https://")),
         Middleware(Failures),
         Middleware(ReceiveDeadline, timeout_s=web.receive_timeout_s),

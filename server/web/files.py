@@ -1,0 +1,130 @@
+"""Files over plain HTTP: POST /files takes what an import reads, GET /files/{id} gives back what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
+from urllib.parse import quote
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from server.audit import service as audit
+from server.audit.actions import Action
+from server.auth import service as auth
+from server.kit.errors import DomainError, InvalidInput, NotFound, PermissionDenied
+from server.kit.ids import MalformedId, decode_as, encode
+from server.tenants import service as tenants
+from server.tenants.models import StoredFileRow
+from server.tenants.rules import Permission
+from server.tenants.scope import Scope
+from server.tenants.service import NewFile
+from server.tenants.uow import begin, begin_read
+from server.web.answers import Refused
+from server.web.dependencies import WebDependencies
+
+UNIT_PREFIX, FILE_PREFIX = "unit", "file"
+"""As the GraphQL schema writes these ids."""
+MEDIA_TYPES = frozenset({"text/csv", "application/jsonl", "application/x-ndjson"})
+_IN_MEMORY = 1 << 20
+_CHUNK = 1 << 16
+_STATUS: dict[type[DomainError], int] = {NotFound: 404, PermissionDenied: 403, InvalidInput: 400}
+
+
+def routes(deps: WebDependencies) -> list[BaseRoute]:
+    """Return the way in and the way out of files."""
+
+    async def store(request: Request) -> Response:
+        scope = await _caller(request, deps)
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type not in MEDIA_TYPES:
+            known = ", ".join(sorted(MEDIA_TYPES))
+            raise Refused(415, "unsupported_media_type", f"Send the file as one of {known}.")
+        try:
+            unit_id = _id(UNIT_PREFIX, request.query_params.get("unit", ""), "unit")
+            scope.require(Permission.UNIT_MANAGE, unit_id)
+            kept_for = timedelta(days=deps.settings.web.file_days)
+            new = NewFile(unit_id, request.query_params.get("name", ""), media_type, kept_for)
+            row = await _store(request, deps, scope, new)
+        except DomainError as error:
+            raise _refused(error) from None
+        return JSONResponse(_told(row), status_code=201)
+
+    async def fetch(request: Request) -> Response:
+        scope = await _caller(request, deps)
+        try:
+            file_id = _id(FILE_PREFIX, request.path_params["id"], "id")
+            async with begin(deps.database, scope) as uow:
+                row = await tenants.file_of(uow, file_id)
+                await audit.record(uow, Action.FILE_READ, row.id, {"name": row.name})
+        except DomainError as error:
+            raise _refused(error) from None
+        headers = {"content-disposition": _attachment(row.name), "content-length": str(row.size)}
+        return StreamingResponse(_bytes_of(deps, scope, file_id), 200, headers, row.media_type)
+
+    return [Route("/files", store, methods=["POST"]), Route("/files/{id}", fetch, methods=["GET"])]
+
+
+async def _caller(request: Request, deps: WebDependencies) -> Scope:
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    scope = None
+    if kind.lower() == "bearer" and token.strip():
+        scope = await auth.authenticate(deps.database, deps.settings.security, token.strip())
+    if scope is None:
+        raise Refused(401, "unauthenticated", "Send a valid bearer token.", {"www-authenticate": "Bearer"})
+    return scope
+
+
+def _id(prefix: str, text: str, path: str) -> UUID:
+    try:
+        return decode_as(prefix, text)
+    except MalformedId:
+        raise NotFound(path=(path,)) from None
+
+
+async def _store(request: Request, deps: WebDependencies, scope: Scope, new: NewFile) -> StoredFileRow:
+    """Take the whole body first: a slow client must not hold a transaction and its connection."""
+    with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+        async for chunk in request.stream():
+            spool.write(chunk)
+        spool.seek(0)
+        async with begin(deps.database, scope) as uow:
+            row = await tenants.store_file(uow, new, _chunks(cast("BinaryIO", spool)))
+            details = {"name": row.name, "unit": str(row.unit_id), "sha256": bytes(row.sha256 or b"").hex()}
+            await audit.record(uow, Action.FILE_STORE, row.id, details)
+    return row
+
+
+async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk
+
+
+async def _bytes_of(deps: WebDependencies, scope: Scope, file_id: UUID) -> AsyncIterator[bytes]:
+    async with begin_read(deps.database, scope) as uow:
+        async for part in tenants.contents(uow, file_id):
+            yield part
+
+
+def _told(row: StoredFileRow) -> dict[str, object]:
+    return {
+        "id": encode(FILE_PREFIX, row.id),
+        "name": row.name,
+        "size": row.size,
+        "sha256": bytes(row.sha256 or b"").hex(),
+        "expiresAt": row.expires_at.isoformat(),
+    }
+
+
+def _attachment(name: str) -> str:
+    """Name the download (RFC 6266): plain ASCII for old clients, and the true name as RFC 8187 writes it."""
+    plain = "".join(letter if letter.isascii() and letter not in '"\\%' else "_" for letter in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _refused(error: DomainError) -> Refused:
+    return Refused(_STATUS.get(type(error), 400), error.code, error.message)
