@@ -33,14 +33,17 @@ def bind(
 def _declare(broker: dramatiq.Broker, queue: Queue, runtime: Callable[[], Runtime], actors: dict[type, Actor]) -> None:
     async def ring(due: list[list[str]]) -> None:
         # Each job settles its own failures. What still escapes one must not end its siblings in the middle of a call.
-        ended = await asyncio.gather(
-            *(answer(runtime(), UUID(one[0]), UUID(one[1]), actors) for one in due), return_exceptions=True
-        )
+        ended = await asyncio.gather(*(_named(runtime(), one, actors) for one in due), return_exceptions=True)
         for error in ended:
             if isinstance(error, BaseException):
                 _logger.error("bell not answered", exc_info=error)
 
     dramatiq.actor(actor_name=actor_name(queue), queue_name=queue.value, broker=broker)(ring)
+
+
+async def _named(runtime: Runtime, ids: list[str], actors: dict[type, Actor]) -> None:
+    organization_id, job_id = ids
+    await answer(runtime, UUID(organization_id), UUID(job_id), actors)
 
 
 async def answer(runtime: Runtime, organization_id: UUID, job_id: UUID, actors: dict[type, Actor]) -> None:

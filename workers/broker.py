@@ -34,7 +34,7 @@ def make(settings: Settings) -> dramatiq.Broker:
     Dramatiq's own retries are off: attempts live in the job row. A bell that is older than the next ring is dropped.
     """
     configured = settings.broker.url
-    url = configured.get_secret_value() if configured else settings.database.system.get_secret_value()
+    url = configured.get_secret_value() if configured else settings.database.system_dsn
     url = url.replace("postgresql+psycopg://", "postgresql://", 1)
     middleware = [AgeLimit(max_age=max(60_000, int(settings.sends.rering_s * 6_000))), AsyncIO()]
     match urlsplit(url).scheme:

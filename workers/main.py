@@ -18,7 +18,7 @@ from server.kit.db import Database
 from server.kit.errors import Unavailable
 from server.kit.jobs import Queue
 from workers import broker as brokers
-from workers import schedule
+from workers import mail, schedule
 from workers.actors.registry import ACTORS
 from workers.bell import Bell
 from workers.bind import bind
@@ -53,7 +53,7 @@ def run_queues(config: Settings, queues: Sequence[Queue]) -> None:
 
 
 async def run_bell(config: Settings) -> None:
-    """Ring and tick until SIGTERM or SIGINT."""
+    """Ring, tick and send people's mail until SIGTERM or SIGINT."""
     database = Database(config.database, KeyRing.parse(config.security.keys.get_secret_value()))
     broker = brokers.make(config)
     bell = Bell(database, broker, config)
@@ -61,10 +61,12 @@ async def run_bell(config: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, bell.stop)
     ticking = asyncio.create_task(_tick(database), name="schedule")
+    mailing = asyncio.create_task(mail.run(database, config), name="mail")
     _logger.info("bell ready")
     await bell.run()
     ticking.cancel()
-    await asyncio.gather(ticking, return_exceptions=True)
+    mailing.cancel()
+    await asyncio.gather(ticking, mailing, return_exceptions=True)
     await database.aclose()
     await asyncio.to_thread(broker.close)
 

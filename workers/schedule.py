@@ -8,7 +8,8 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.kit import jobs
+from server.auth import service as auth
+from server.kit import jobs, ratelimit
 from server.kit.db import Database
 from server.kit.jobs import Queue, job
 from server.sends.jobs import QUEUE_OF, DrainPage
@@ -34,6 +35,8 @@ class KeepHouse:
 async def tick(database: Database) -> None:
     """Ask for what is missing; safe to run at any time and by several processes at once."""
     async with system_scope(database) as session:
+        await ratelimit.sweep(session)
+        await auth.forget_old(session)
         await _drain_forgotten(session)
         for (organization_id,) in (await session.execute(_UNTENDED)).all():
             wanted = jobs.Deferred(KeepHouse(), "house", HOUSEKEEPING_EVERY)

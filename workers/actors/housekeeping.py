@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from server.audit import service as audit
+from server.auth.service import oauth
 from server.sends import service as sends
 from server.tenants import idempotency
+from server.tenants import service as tenants
 from workers.run import Actor, Run
 from workers.schedule import KeepHouse
 
@@ -13,6 +16,9 @@ async def keep_house(run: Run, job: KeepHouse) -> None:
     async with run.begin() as uow:
         await idempotency.forget_old(uow)
         await sends.forget_old_receipts(uow)
+        await tenants.forget_files(uow)
+        await audit.forget_traces(uow)
+        await oauth.forget_used(uow)
         await run.finish(uow)
 
 

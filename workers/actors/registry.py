@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from workers.actors import campaigns, channels, channels_connect, contacts, housekeeping, sends, templates
+from workers.actors import (
+    audit,
+    auth,
+    campaigns,
+    channels,
+    channels_connect,
+    contacts,
+    housekeeping,
+    privacy,
+    sends,
+    templates,
+    units,
+)
 from workers.run import Actor
 
 ACTORS: dict[type, Actor] = {
+    **auth.ACTORS,
+    **audit.ACTORS,
     **channels.ACTORS,
     **channels_connect.ACTORS,
     **contacts.ACTORS,
@@ -13,4 +27,6 @@ ACTORS: dict[type, Actor] = {
     **templates.ACTORS,
     **campaigns.ACTORS,
     **housekeeping.ACTORS,
+    **units.ACTORS,
+    **privacy.ACTORS,
 }

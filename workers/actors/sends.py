@@ -27,6 +27,8 @@ async def drain_page(run: Run, job: DrainPage) -> None:
             work = await drain.take(uow, settings, job.page_id, job.purpose, run.worker_id)
             await inbox.reflect(uow, [*abandoned, *work.skipped])
             messages = [drain.message_of(uow, row, job.page_id) for row in work.claimed]
+        if work.postponed:
+            continue
         if not work.claimed and not work.skipped:
             break
 
