@@ -14,6 +14,7 @@ from switchboard.files import read_private_json, write_private_json
 
 ADDRESSES = "addresses.json"
 _SECRETS = "secrets.json"
+_DIRECT = ("DATABASE_DIRECT_URL", "SYSTEM_DATABASE_DIRECT_URL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ def for_services(urls: Urls, addresses: Addresses, known_secrets: dict[str, str]
     environment |= {"DATABASE_URL": urls.app, "SYSTEM_DATABASE_URL": urls.system, "PYTHONUNBUFFERED": "1"}
     # Seven processes that each compile their libraries at every start would make it six times as slow.
     environment["PYTHONDONTWRITEBYTECODE"] = ""
-    environment.pop("OWNER_DATABASE_URL", None)
+    for name in ("OWNER_DATABASE_URL", "DATABASE_POOLER", *_DIRECT):
+        environment.pop(name, None)
     return environment
 
 
@@ -67,5 +69,5 @@ def for_migrations(services: dict[str, str], urls: Urls) -> dict[str, str]:
 
 def for_standin(services: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of the stand-in: nothing of the database and none of our keys."""
-    hidden = ("DATABASE_URL", "SYSTEM_DATABASE_URL", "BROKER_URL", "SWITCHBOARD_KEYS", "SWITCHBOARD_PEPPER")
+    hidden = ("DATABASE_URL", "SYSTEM_DATABASE_URL", "BROKER_URL", "SWITCHBOARD_KEYS", "SWITCHBOARD_PEPPER", *_DIRECT)
     return {name: value for name, value in services.items() if name not in hidden}

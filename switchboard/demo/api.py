@@ -50,6 +50,8 @@ class Person:
     role: str
     organization: str
     token: str = field(repr=False)
+    email: str = ""
+    password: str = field(default="", repr=False)
     asked: Asked = field(default_factory=Asked, repr=False)
 
 

@@ -1,6 +1,6 @@
 """Who plays: an agency with three clients, a franchisor with fifty locations, and their people.
 
-Nobody can sign up over the API yet, so an operator's command makes them (`python -m server.seed`, in a process of its own).
+Nobody signs up unasked, so an operator's command makes them (`python -m server.seed`, in a process of its own).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import json
 import secrets
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from switchboard.demo.api import Json, Person
 from switchboard.demo.telling import NotSo
@@ -70,12 +70,14 @@ def location_key(number: int) -> str:
 
 async def engage() -> Cast:
     """Have an operator make both organizations, and return everybody with their tokens."""
-    made = await _seed(_plan())
+    run, password = secrets.token_hex(3), secrets.token_urlsafe(12)
+    made = await _seed(_plan(run, password))
     agency, franchise = made["agency"], made["franchise"]
-    run = secrets.token_hex(3)
     cast = Cast(
         run=run,
-        admin=_person(agency, "mara", "agency admin", AGENCY),
+        admin=replace(
+            _person(agency, "mara", "agency admin", AGENCY), email=f"mara.{run}@example.com", password=password
+        ),
         agent=_person(agency, "jonas", "agency agent", AGENCY),
         approver=_person(agency, "carla", "client approver", AGENCY),
         brand=_person(franchise, "ines", "HQ brand manager", FRANCHISOR),
@@ -92,17 +94,18 @@ async def engage() -> Cast:
     return cast
 
 
-def _plan() -> Json:
-    return {"organizations": [_agency(), _franchise()]}
+def _plan(run: str, password: str) -> Json:
+    return {"organizations": [_agency(run, password), _franchise()]}
 
 
-def _agency() -> Json:
+def _agency(run: str, password: str) -> Json:
     clients = [
         {"key": key, "kind": "CLIENT", "name": name, "attributes": {"phone": f"+49 30 55501{number}0"}}
         for number, (key, name) in enumerate(CLIENTS.items())
     ]
     people = [
-        _wanted("mara", "Mara Lind", "ADMIN"),
+        # An address of this play alone: an account of an earlier one would keep its own password.
+        _wanted("mara", "Mara Lind", "ADMIN") | {"email": f"mara.{run}@example.com", "password": password},
         _wanted("jonas", "Jonas Weber", "OPERATOR"),
         _wanted("carla", "Carla Brandt", "APPROVER", "linden"),
     ]

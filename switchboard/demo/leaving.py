@@ -51,7 +51,15 @@ def told(api: Api, cast: Cast, *, played: bool) -> Json:
     return {
         "played": played,
         "people": [
-            {"name": one.name, "role": one.role, "organization": one.organization, "token": one.token} for one in people
+            {
+                "name": one.name,
+                "role": one.role,
+                "organization": one.organization,
+                "token": one.token,
+                "email": one.email,
+                "password": one.password,
+            }
+            for one in people
         ],
         "queries": [{"title": title, "url": _link(api, name, variables)} for title, name, variables in _queries(cast)],
         "pages": [place.page_id for place in cast.clients],
