@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from time import perf_counter
 
-from bench import inbox, ingest, release, sends
+from bench import grants, imports, inbox, ingest, reach, release, sends, walls
 from bench.harness import BenchFailed, Stage, stage
 from bench.results import Result
 from server.kit import log
@@ -19,6 +19,10 @@ BENCHES: Mapping[str, Callable[[Stage], Coroutine[None, None, Result]]] = {
     "ingest": ingest.run,
     "sends": sends.run,
     "release": release.run,
+    "walls": walls.run,
+    "grants": grants.run,
+    "reach": reach.run,
+    "import": imports.run,
 }
 
 

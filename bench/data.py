@@ -106,25 +106,30 @@ WHERE j < n %% 4;
 """
 
 
+def define_uid(connection: Connection) -> None:
+    """Let SQL compute ids as `uid` does."""
+    connection.execute(_UID)
+
+
 def fill_spine(connection: Connection, organizations: int = ORGANIZATIONS) -> None:
     """Make organizations with 5 clients, 5 people, 10 pages and 6 labels each."""
-    connection.execute(_UID)
-    _run(connection, _SPINE, last=organizations - 1)
+    define_uid(connection)
+    run(connection, _SPINE, last=organizations - 1)
 
 
 def fill_people(connection: Connection, each: int, organizations: int = ORGANIZATIONS) -> None:
     """Let `each` people per organization be known, spread over its pages."""
-    _run(connection, _PEOPLE, last=organizations - 1, people=each)
+    run(connection, _PEOPLE, last=organizations - 1, people=each)
 
 
 def fill_inbox(connection: Connection, each: int, organizations: int = ORGANIZATIONS) -> None:
     """Give each of these people a conversation of 5 messages and 0 to 3 labels."""
-    _run(connection, _INBOX, last=organizations - 1, people=each)
+    run(connection, _INBOX, last=organizations - 1, people=each)
 
 
 def fill_locations(connection: Connection, count: int, organization: int = 0) -> None:
     """Put locations under the organization's root."""
-    _run(
+    run(
         connection,
         f"""
         INSERT INTO unit (organization_id, id, parent_id, kind, name, external_code)
@@ -153,7 +158,7 @@ def seal_tokens(connection: Connection, keys: KeyRing, organization: int = 0) ->
             connection.execute(statement.encode(), (sealed, own, row))
 
 
-def _run(connection: Connection, script: str, **values: int) -> None:
+def run(connection: Connection, script: str, **values: int) -> None:
     """Execute statements one by one, since a parameter list allows only one at a time, and read statistics."""
     for statement in filter(str.strip, script.split(";\n")):
         connection.execute(statement.encode(), values)
