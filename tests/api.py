@@ -17,10 +17,9 @@ MODERN = "application/graphql-response+json"
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve an application on a free loopback port; give its address."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
+async def serving(app: ASGIApp, listening: socket.socket | None = None) -> AsyncIterator[str]:
+    """Serve an application on a free loopback port, or on one that is bound already; give its address."""
+    listening = listening or a_socket()
     port = listening.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", ws="websockets-sansio"))
     task = asyncio.create_task(server.serve(sockets=[listening]))
@@ -34,6 +33,13 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
         server.should_exit = True
         await task
         listening.close()
+
+
+def a_socket() -> socket.socket:
+    """Bind a loopback port that nobody else has."""
+    found = socket.socket()
+    found.bind(("127.0.0.1", 0))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from server.config import Settings
 from server.kit.db import Database
+from server.kit.ids import new_id
 from tests.api import Api
 
 TREE = [
@@ -96,3 +97,36 @@ async def test_a_description_with_an_unknown_word_is_refused_before_anything_is_
 
     assert (status, told) == (2, "")
     assert "role" in complaint
+
+
+SIGN_IN = "mutation($i: SessionCreateInput!) { sessionCreate(input: $i) { token affiliations { organizationName } } }"
+
+
+async def test_a_seeded_person_with_a_password_can_sign_in_and_keeps_it_in_further_organizations(
+    settings: Settings, api: Api
+) -> None:
+    email = f"ada.{new_id().hex}@example.com"
+    first = an_organization([a_person("OWNER", email=email, password="tall kettle under ice")])
+    second = an_organization([a_person("OWNER", email=email.upper(), password="nine brown ladders asleep")])
+
+    statuses = [(await seed(one))[0] for one in (first, second)]
+    answers = [
+        (await api.ask(SIGN_IN, {"i": {"email": email, "password": one}}, token=None)).data["sessionCreate"]
+        for one in ("tall kettle under ice", "nine brown ladders asleep")
+    ]
+
+    assert statuses == [0, 0]
+    assert [len(one["affiliations"]) for one in answers] == [2, 0]
+
+
+async def test_a_weak_password_is_refused_and_never_repeated(settings: Settings, database: Database) -> None:
+    before = await organizations(database)
+    weak = an_organization([a_person("OWNER", email=f"{new_id().hex}@example.com", password="password1234")])
+    odd = an_organization([a_person("OWNER", password="tall kettle under ice", shoe="42")])
+
+    told = [await seed(one) for one in (weak, odd)]
+
+    assert [one[0] for one in told] == [1, 2]
+    assert "password: " in told[0][2]
+    assert not any(word in one[2] for one in told for word in ("password1234", "kettle"))
+    assert await organizations(database) == before

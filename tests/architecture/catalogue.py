@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psycopg
@@ -21,8 +21,17 @@ OWNER = "switchboard_owner"
 
 _ORGANIZATION = "(organization_id = ( SELECT ctx.organization() AS organization))"
 _ALL_UNITS = "( SELECT ctx.all_units() AS all_units)"
-_UNITS = "( SELECT ctx.units() AS units)::uuid[]"
-_WITH_LINEAGE = "( SELECT (ctx.units() || ctx.lineage()))::uuid[]"
+_UNITS = "( SELECT unnest(ctx.units()) AS unnest)"
+_ACTOR = "( SELECT ctx.actor() AS actor)"
+_OWN = (
+    f"({_ORGANIZATION} AND ({_ALL_UNITS} OR (member_id = {_ACTOR}) OR (id = {_ACTOR})"
+    " OR (unit_ids <@ ( SELECT ctx.units() AS units))))"
+)
+_PEOPLE = (
+    f"({_ORGANIZATION} AND ({_ALL_UNITS} OR (id = {_ACTOR}) OR (EXISTS ( SELECT FROM membership held"
+    " WHERE ((held.organization_id = member.organization_id) AND (held.member_id = member.id))))))"
+)
+_WITH_LINEAGE = "( SELECT unnest((ctx.units() || ctx.lineage())) AS unnest)"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,11 +66,20 @@ def expected_policies(table: Table) -> list[Policy]:
     organization = _ORGANIZATION
     # The row of a unit is its own place in the tree.
     column = "id" if table.name == "unit" else "unit_id"
-    unit = f"({_ORGANIZATION} AND ({_ALL_UNITS} OR ({column} = ANY ({_UNITS}))))"
-    lineage = f"({_ORGANIZATION} AND ({_ALL_UNITS} OR ({column} = ANY ({_WITH_LINEAGE}))))"
+    unit = f"({_ORGANIZATION} AND ({_ALL_UNITS} OR ({column} IN {_UNITS})))"
+    lineage = f"({_ORGANIZATION} AND ({_ALL_UNITS} OR ({column} IN {_WITH_LINEAGE})))"
+    mine = f"({_ORGANIZATION} AND ({_ALL_UNITS} OR (actor_id = {_ACTOR})))"
     match wall:
         case Wall.ORGANIZATION:
             policies = [_tenant(organization, organization)]
+        case Wall.HEADQUARTERS:
+            policies = [_tenant(f"({_ORGANIZATION} AND {_ALL_UNITS})", organization)]
+        case Wall.ACTOR:
+            policies = [_tenant(mine, mine)]
+        case Wall.OWN:
+            policies = [_tenant(_OWN, _OWN)]
+        case Wall.PEOPLE:
+            policies = [_tenant(_PEOPLE, mine.replace("actor_id", "id"))]
         case Wall.UNIT:
             policies = [_tenant(unit, unit)]
         case Wall.LINEAGE:
@@ -74,7 +92,28 @@ def expected_policies(table: Table) -> list[Policy]:
             policies = [Policy("definer_access", "PERMISSIVE", OWNER, "ALL", "true", "true")]
     if rights:
         policies.append(Policy("system_access", "PERMISSIVE", SYSTEM, "ALL", "true", "true"))
-    return sorted(policies)
+    return sorted([*policies, *_of_leaving(table, column)])
+
+
+def _of_leaving(table: Table, column: str) -> Iterator[Policy]:
+    if (table.name == "unit" or "unit_id" in table.columns) and not table.info.get("outlives_unit"):
+        yield Policy("departed", "RESTRICTIVE", APP, "ALL", _departed(column), None)
+    if erasable := tuple(table.info.get("erasable", ())):
+        yield Policy("erasure", "RESTRICTIVE", APP, "DELETE", _erasure(table.name, erasable), None)
+
+
+def _departed(column: str) -> str:
+    none = "( SELECT (ctx.departed() = '{}'::uuid[]))"
+    return f"({none} OR (({column} = ANY (( SELECT ctx.departed() AS departed)::uuid[])) IS NOT TRUE))"
+
+
+def _erasure(table: str, columns: tuple[str, ...]) -> str:
+    named = [f"{table}.{column}" for column in columns]
+    chosen = f"= {named[0]}" if len(named) == 1 else f"= ANY (ARRAY[{', '.join(named)}])"
+    return (
+        "(EXISTS ( SELECT FROM departure WHERE"
+        f" ((departure.organization_id = {table}.organization_id) AND (departure.subject_id {chosen}))))"
+    )
 
 
 def _tenant(using: str, check: str) -> Policy:
@@ -84,15 +123,17 @@ def _tenant(using: str, check: str) -> Policy:
 def expected_grants(table: Table) -> set[Grant]:
     """Return the rights that a table's declaration gives to our two roles."""
     if Wall(table.info["wall"]) is Wall.SYSTEM:
-        mine: Iterable[str] = ()
+        mine = ""
     elif table.info.get("append_only"):
-        mine = ("SELECT", "INSERT")
+        mine = "SELECT, INSERT, DELETE" if table.info.get("erasable") else "SELECT, INSERT"
     else:
-        mine = ("SELECT", "INSERT", "UPDATE", "DELETE")
-    grants = {Grant(APP, right) for right in mine}
-    for right, columns in re.findall(r"(\w+)(?: \(([^)]*)\))?(?:, |$)", str(table.info["system"])):
-        grants |= {Grant(SYSTEM, right, column.strip()) for column in columns.split(",")}
-    return grants
+        mine = str(table.info.get("rights", "SELECT, INSERT, UPDATE, DELETE"))
+    return {*_rights(APP, mine), *_rights(SYSTEM, str(table.info["system"]))}
+
+
+def _rights(role: str, rights: str) -> Iterator[Grant]:
+    for right, columns in re.findall(r"(\w+)(?: \(([^)]*)\))?(?:, |$)", rights):
+        yield from (Grant(role, right, column.strip()) for column in columns.split(","))
 
 
 def policies(connection: Connection, table: str) -> list[Policy]:

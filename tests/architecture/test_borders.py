@@ -12,12 +12,35 @@ READS_REPOSITORIES = "server/schema/loaders.py"
 """Loaders batch what a page shows; a service function for each would only repeat the repository's."""
 
 CROSSES_ORGANIZATIONS = {
+    "server/auth/mail.py": "mail that a development machine keeps belongs to no organization",
+    "server/auth/service/accounts.py": "a person has one account for all of their organizations",
+    "server/auth/service/factors/owed.py": "factors are a person's, who may work for several organizations",
+    "server/auth/service/factors/passkeys.py": "factors are a person's",
+    "server/auth/service/factors/proof.py": "factors are a person's",
+    "server/auth/service/factors/recovery.py": "factors are a person's",
+    "server/auth/service/factors/totp.py": "factors are a person's",
+    "server/auth/service/oidc.py": "nobody is known before they have signed in",
+    "server/auth/service/verify.py": "nobody is known before they have signed in",
+    "server/auth/service/mails.py": "mail is owed to a person",
+    "server/auth/service/sign_in.py": "nobody is known before they have signed in",
+    "server/auth/service/throttle.py": "attempts are counted before anybody is known",
+    "server/auth/service/sessions.py": "a session is a person's, who may work for several organizations",
+    "server/auth/service/tokens.py": "the use of a session's token is a use of the session",
+    "server/auth/service/oauth/limits.py": "what is counted has no organization before the client is known",
     "server/tenants/uow.py": "defines it",
     "server/kit/db.py": "defines the transaction below it",
+    "server/channels/service/leaving.py": "whom a revocation at a platform would hit, and strays, cross organizations",
     "server/channels/service/ingest.py": "a webhook names a page, not an organization; the route is looked up first",
     "workers/bell.py": "rings for the due jobs of everybody",
     "workers/schedule.py": "asks for the housekeeping of everybody",
 }
+
+LOOKS_OVER_UNITS = {
+    "server/auth/service/apart.py": "an app must not reach both sides of a wall, whoever makes its token",
+    "server/auth/service/members.py": "a member has at most so many roles, those that the actor does not see included",
+    "server/tenants/service/separation.py": "who works for a competitor is refused by who must not know of it",
+}
+"""Who decides over the whole organization in the scope of one unit; what is read so is told to nobody."""
 
 AUTHLIB_FREE_OF_FRAMEWORKS = "authlib.integrations"
 
@@ -54,6 +77,16 @@ def _opens_system(node: ast.AST) -> bool:
         case ast.Call(func=ast.Attribute(attr="system_scope" | "unscoped_system")):
             return True
     return False
+
+
+def test_the_view_is_widened_to_the_whole_organization_only_in_the_listed_files() -> None:
+    callers = {source.path for source in sources(*PRODUCT) if any(_widens(node) for node in nodes(source))}
+
+    assert callers == LOOKS_OVER_UNITS.keys()
+
+
+def _widens(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".whole_organization")
 
 
 def test_the_engines_are_reached_only_through_a_unit_of_work() -> None:

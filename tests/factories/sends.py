@@ -102,8 +102,9 @@ async def marketing(
     *,
     digest: bytes = DIGEST,
     platform_campaign_id: str = "120000000000001",
+    at: UUID | None = None,
 ) -> list[UUID]:
-    """Queue marketing sends of an approved batch."""
+    """Queue marketing sends of an approved batch of the page's unit, or of the unit `at`."""
     wanted = [
         CampaignSend(
             new_id(),
@@ -121,7 +122,7 @@ async def marketing(
         for number, (contact_id, psid) in enumerate(people)
     ]
     async with begin(database, shop.organization.scope) as uow:
-        await sends.open_batch(uow, batch_id, shop.page.unit_id)
+        await sends.open_batch(uow, batch_id, at or shop.page.unit_id)
         await sends.approve_batch(uow, batch_id, DIGEST)
         await sends.enqueue_campaign(uow, wanted)
     return [one.id for one in wanted]

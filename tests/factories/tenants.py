@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -67,12 +68,19 @@ async def a_franchise(database: Database, locations: int = 3, name: str = "Franc
 
 
 async def a_person(
-    database: Database, settings: Settings, organization: AnOrganization, unit_id: UUID, role: Role, name: str = "Ada"
+    database: Database,
+    settings: Settings,
+    organization: AnOrganization,
+    unit_id: UUID,
+    role: Role,
+    name: str = "Ada",
+    also: Sequence[tuple[UUID, Role]] = (),
 ) -> APerson:
-    """Create a member with a role on a unit, and a personal token."""
+    """Create a member with a role on a unit (`also` gives more of them), and a personal token."""
     async with begin(database, organization.scope) as uow:
         member = await tenants.create_member(uow, name=name, email=f"{new_id().hex}@example.test")
-        await tenants.grant_role(uow, member.id, unit_id, role)
+        for at, held in ((unit_id, role), *also):
+            await tenants.grant_role(uow, member.id, at, held)
         _, secret = await auth.issue_personal_token(uow, settings.security, member_id=member.id, name="test")
     scope = await auth.authenticate(database, settings.security, secret)
     assert scope is not None

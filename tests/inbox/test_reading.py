@@ -236,8 +236,8 @@ async def test_a_change_that_commits_late_is_given_after_an_earlier_look_that_mi
 
     async with begin(database, agency.scope) as held:
         await inbox.set_category(held, slow.id, Category.INQUIRY)
-        async with begin(database, agency.scope) as uow:
-            await inbox.set_category(uow, quick.id, Category.FEEDBACK)
+        # Not an act of ours: those stand one behind the other in the trail.
+        await a_conversation(database, agency, page, "And another thing.", contact_id=quick.contact_id)
         async with begin_read(database, agency.scope) as uow:
             early, between = await inbox.changes_after(uow, start)
             is_waiting = await inbox.has_unsettled_changes(uow, between)

@@ -41,6 +41,7 @@ async def test_an_assignment_is_kept_in_the_history_and_in_the_trail(database: D
 
     async with begin_read(database, agent.scope) as uow:
         history = await inbox.assignments(uow, conversation.id)
+    async with begin_read(database, agency.scope) as uow:
         trail = select(AuditEventRow.details).where(
             AuditEventRow.organization_id == agency.id, AuditEventRow.action == Action.CONVERSATION_ASSIGN.value
         )

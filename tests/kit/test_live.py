@@ -89,6 +89,21 @@ async def test_a_hint_wakes_only_the_watchers_of_its_organization_and_topic(
         assert not elsewhere.is_set()
 
 
+async def test_a_topic_may_name_an_object_and_one_watcher_may_wait_for_several(
+    database: Database, agency: AnOrganization, listener: Listener
+) -> None:
+    async with (
+        listener.watching(Hint("operation:7", agency.id), Hint("access", agency.id)) as either,
+        listener.watching(Hint("operation:8", agency.id)) as other,
+    ):
+        for topic in ("operation:7", "access"):
+            async with begin(database, agency.scope) as uow:
+                uow.announce(topic)
+            await _heard(either)
+
+        assert not other.is_set()
+
+
 async def test_a_payload_that_is_no_hint_is_passed_over(
     database: Database, agency: AnOrganization, listener: Listener
 ) -> None:

@@ -21,6 +21,14 @@ from tests.factories.campaigns import AClient, settle_sends, snapshot_of
 
 ERRORS = "userErrors { __typename code message path ... on DetailedError { details { name values } } }"
 
+SHARED_INPUTS = {
+    **dict.fromkeys(("campaignSubmit", "campaignPause", "campaignResume", "campaignCancel"), "CampaignInput"),
+    **dict.fromkeys(("memberDeactivate", "memberReactivate"), "MemberInput"),
+    **dict.fromkeys(("invitationRevoke", "invitationResend"), "InvitationInput"),
+    **dict.fromkeys(("conflictExceptionGrant", "conflictExceptionWithdraw"), "ConflictExceptionInput"),
+}
+"""Inputs that name one object and serve several mutations."""
+
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
@@ -49,9 +57,7 @@ async def change(
 
 async def send(api: Api, field: str, selection: str, input: dict[str, Any], *, token: str, key: str | None) -> Answer:
     """Send one mutation field and return the whole answer."""
-    kind = f"{field[0].upper()}{field[1:]}Input"
-    if field in {"campaignSubmit", "campaignPause", "campaignResume", "campaignCancel"}:
-        kind = "CampaignInput"
+    kind = SHARED_INPUTS.get(field, f"{field[0].upper()}{field[1:]}Input")
     document = f"mutation($input: {kind}!) {{ {field}(input: $input) {{ {selection} {ERRORS} }} }}"
     return await api.ask(document, {"input": input}, token=token, key=key)
 

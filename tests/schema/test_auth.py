@@ -14,7 +14,7 @@ from tests.api import Api
 from tests.factories.tenants import AnOrganization, a_person, an_agency
 from tests.schema.asking import change, codes
 
-TOKEN = "token { id name kind permissions expiresAt lastUsedAt revokedAt member { name } unit { name } } secret"
+TOKEN = "token { id name kind permissions expiresAt lastUsedAt revokedAt member { name } units { name } } secret"
 REVOKED = "token { revokedAt }"
 VIEWER = "{ viewer { name reaches { unitId permissions } } }"
 MINE = "{ tokens { nodes { id name } } }"
@@ -36,7 +36,7 @@ async def test_a_personal_token_acts_as_its_maker_and_may_only_what_it_names(
     seen = (await api.ask(VIEWER, token=made["secret"])).data["viewer"]
 
     assert (made["token"]["kind"], made["token"]["permissions"]) == ("PERSONAL", ["TEMPLATE_READ"])
-    assert (made["token"]["member"], made["token"]["unit"]) == ({"name": "Ada"}, None)
+    assert (made["token"]["member"], made["token"]["units"]) == ({"name": "Ada"}, None)
     assert made["token"]["expiresAt"] is not None
     assert seen == {"name": "Ada", "reaches": [{"unitId": None, "permissions": ["TEMPLATE_READ"]}]}
 
@@ -50,7 +50,7 @@ async def test_a_service_token_acts_as_an_app_on_one_unit(
     made = await change(api, "tokenCreate", TOKEN, {**PERSONAL, "unitId": unit}, token=owner.token)
     seen = (await api.ask(VIEWER, token=made["secret"])).data["viewer"]
 
-    assert (made["token"]["kind"], made["token"]["unit"]) == ("SERVICE", {"name": "client 1"})
+    assert (made["token"]["kind"], made["token"]["units"]) == ("SERVICE", [{"name": "client 1"}])
     assert seen == {"name": "Laptop", "reaches": [{"unitId": unit, "permissions": ["TEMPLATE_READ"]}]}
 
 
@@ -167,3 +167,45 @@ async def test_nobody_revokes_or_reads_a_token_of_another_agency(
     assert foreign == random
     assert codes(foreign) == ["NOT_FOUND"]
     assert read.data == {"node": None}
+
+
+async def test_a_token_is_limited_to_several_units_and_passes_its_limit_on(
+    api: Api, database: Database, settings: Settings, agency: AnOrganization
+) -> None:
+    owner = await a_person(database, settings, agency, agency.root_id, Role.OWNER)
+    first, second = (encode("unit", agency.units[name]) for name in ("client 1", "client 2"))
+
+    both = await change(api, "tokenCreate", TOKEN, {**PERSONAL, "unitIds": [first, second]}, token=owner.token)
+    one = await change(api, "tokenCreate", TOKEN, {**PERSONAL, "unitIds": [first]}, token=both["secret"])
+    heir = await change(api, "tokenCreate", TOKEN, PERSONAL, token=one["secret"])
+    wider = await change(api, "tokenCreate", TOKEN, {**PERSONAL, "unitIds": [second]}, token=one["secret"])
+    root = encode("unit", agency.root_id)
+    above = await change(api, "tokenCreate", TOKEN, {**PERSONAL, "unitIds": [root]}, token=one["secret"])
+    reached = {
+        name: sorted(reach["unitId"] for reach in (await api.ask(VIEWER, token=token)).data["viewer"]["reaches"])
+        for name, token in {"both": both["secret"], "one": one["secret"], "heir": heir["secret"]}.items()
+    }
+
+    assert both["token"]["kind"] == "PERSONAL"
+    assert reached == {"both": sorted([first, second]), "one": [first], "heir": [first]}
+    assert (codes(wider), codes(above)) == (["NOT_FOUND"], ["NOT_FOUND"])
+
+
+async def test_a_service_token_acts_on_several_units(
+    api: Api, database: Database, settings: Settings, agency: AnOrganization
+) -> None:
+    owner = await a_person(database, settings, agency, agency.root_id, Role.OWNER)
+    admin = await a_person(database, settings, agency, agency.units["client 1"], Role.ADMIN)
+    units = [encode("unit", one) for one in agency.units.values()]
+    wanted = {**PERSONAL, "kind": "SERVICE", "unitIds": units}
+
+    made = await change(api, "tokenCreate", TOKEN, wanted, token=owner.token)
+    beyond = await change(api, "tokenCreate", TOKEN, wanted, token=admin.token)
+    nowhere = await change(api, "tokenCreate", TOKEN, {**PERSONAL, "kind": "SERVICE"}, token=owner.token)
+    session = await change(api, "tokenCreate", TOKEN, {**PERSONAL, "kind": "SESSION"}, token=owner.token)
+    mixed = await change(api, "tokenCreate", TOKEN, {**wanted, "unitId": units[0]}, token=owner.token)
+    seen = (await api.ask(VIEWER, token=made["secret"])).data["viewer"]
+
+    assert sorted(one["unitId"] for one in seen["reaches"]) == sorted(units)
+    assert codes(beyond) == ["NOT_FOUND"]
+    assert [codes(one) for one in (nowhere, session, mixed)] == [["INVALID_INPUT"]] * 3

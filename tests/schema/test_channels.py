@@ -7,11 +7,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from sqlalchemy import text
 
 from server.config import Settings
 from server.kit.db import Database
 from server.kit.ids import encode, new_id
 from server.tenants.rules import Role
+from server.tenants.uow import begin_read
 from tests.api import Api
 from tests.factories.channels import a_page, an_external_id
 from tests.factories.tenants import AnOrganization, APerson, a_person, an_agency
@@ -80,7 +82,7 @@ async def application(api: Api, database: Database, settings: Settings, platform
 
 
 async def test_pages_are_connected_to_their_units_and_one_that_fails_keeps_none_away(
-    application: AnApplication,
+    application: AnApplication, database: Database
 ) -> None:
     app, token = application, application.manager.token
     brought = await app.connected()
@@ -99,6 +101,9 @@ async def test_pages_are_connected_to_their_units_and_one_that_fails_keeps_none_
     assert codes(results[1]) == ["CHANNEL_PAGE_NOT_OFFERED"]
     assert again == finished
     assert [page["name"] for page in listed.data["pages"]["nodes"]] == ["Page 1"]
+    async with begin_read(database, app.organization.scope) as uow:
+        acts = await uow.session.scalars(text("SELECT action FROM audit_event WHERE action LIKE 'channel:page:%'"))
+        assert acts.all() == ["channel:page:connect"] * 2
 
 
 async def test_a_page_with_its_history_elsewhere_names_the_unit_by_a_usable_id(application: AnApplication) -> None:

@@ -46,3 +46,46 @@ async def test_there_is_no_graphiql_and_nothing_without_a_token(production: Api)
 
     assert page.status_code == 405
     assert (nobody.status, nobody.codes) == (401, ["UNAUTHENTICATED"])
+
+
+SIGN_IN = 'sessionCreate(input: {email: "nobody@example.test", password: "x"}) { token userErrors { code } }'
+
+
+async def test_somebody_without_a_token_may_sign_in_and_ask_for_a_link(production: Api) -> None:
+    refused = await production.ask(f"mutation {{ {SIGN_IN} }}", token=None)
+    in_a_fragment = await production.ask(
+        f"mutation {{ ...F }} fragment F on Mutation {{ ... on Mutation {{ {SIGN_IN} }} }}", token=None
+    )
+
+    assert refused.data["sessionCreate"] == {"token": None, "userErrors": [{"code": "SIGN_IN_REFUSED"}]}
+    assert in_a_fragment.data == refused.data
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ viewer { name } }",
+        "{ __schema { types { name } } }",
+        '{ __type(name: "Unit") { name } }',
+        f"mutation {{ {SIGN_IN} __typename }}",
+        f"mutation {{ {SIGN_IN} sessionEnd(input: {{}}) {{ endedCount }} }}",
+        f'mutation {{ {SIGN_IN} ...F }} fragment F on Mutation {{ tokenRevoke(input: {{tokenId: "x"}}) {{ token {{ id }} }} }}',
+        f"mutation A {{ {SIGN_IN} }} query B {{ viewer {{ name }} }}",
+        "mutation { sessionCreate: sessionEnd(input: {}) { endedCount } }",
+        "mutation { ...F } fragment F on Mutation { ...F }",
+        "mutation {",
+        "{" * 500,
+        "#" * 20_000,
+    ],
+)
+async def test_nothing_else_is_asked_without_a_token(production: Api, document: str) -> None:
+    answer = await production.ask(document, token=None)
+
+    assert (answer.status, answer.codes) == (401, ["UNAUTHENTICATED"])
+    assert "data" not in answer.body
+
+
+async def test_a_wrong_token_is_refused_also_for_what_needs_none(production: Api) -> None:
+    answer = await production.ask(f"mutation {{ {SIGN_IN} }}", token="swb_pat_wrong")
+
+    assert answer.codes == ["UNAUTHENTICATED"]

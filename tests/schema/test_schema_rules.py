@@ -27,6 +27,7 @@ import server
 from server.kit import jobs
 from server.kit.errors import IdempotencyInProgress, IdempotencyKeyReused, IdempotencyRequired, error_classes
 from server.schema import root
+from server.schema.guards import ROOTS, is_declared, is_wrapping, objects
 from server.schema.permissions import declared
 from server.schema.results import IdempotencyIsRequired, UserErrorCode, enum_name
 from workers.actors.registry import ACTORS
@@ -94,11 +95,18 @@ def test_every_root_field_declares_its_permission_or_that_it_is_public(schema: s
     mute = [
         name
         for name, field in _root_fields(schema)
-        if not any(type(one).__name__ in {"Requires", "Public"} for one in field.directives)
+        if not any(type(one).__name__ in {"Requires", "Public", "Anonymous"} for one in field.directives)
     ]
 
     assert undeclared == []
     assert mute == []
+
+
+def test_every_type_declares_with_which_permission_its_objects_are_read(schema: strawberry.Schema) -> None:
+    ours = [kind for kind in objects(schema) if kind.name not in ROOTS and not is_wrapping(kind)]
+
+    assert len(ours) > 40
+    assert [kind.name for kind in ours if not is_declared(kind)] == []
 
 
 def test_every_mutation_is_nullable_with_one_input_and_a_payload_with_user_errors(core: GraphQLSchema) -> None:

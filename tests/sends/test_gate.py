@@ -31,6 +31,7 @@ FACTS = st.builds(
 )
 
 INSERTS = {
+    "return": "UPDATE contact SET was_erased = true WHERE organization_id = :org AND id = :contact",
     "suppression": "INSERT INTO suppression (organization_id, contact_id, unit_id, reason)"
     " VALUES (:org, :contact, :unit, :suppression)",
     "consent": "INSERT INTO consent (organization_id, page_id, contact_id, topic_id, unit_id, is_opted_in, occurred_at,"
@@ -68,7 +69,9 @@ async def sql_says(database: Database, shop: AShop, contact_id: object, facts: F
     said: list[str | None] = []
     try:
         async with begin(database, shop.organization.scope) as uow:
-            if facts.suppression is not None:
+            if facts.suppression is SuppressionReason.ERASED_BEFORE:
+                await uow.session.execute(text(INSERTS["return"]), values)
+            elif facts.suppression is not None:
                 await uow.session.execute(text(INSERTS["suppression"]), values)
             if facts.has_consent or facts.consent_expires_at is not None:
                 await uow.session.execute(text(INSERTS["consent"]), values)

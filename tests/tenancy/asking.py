@@ -19,6 +19,7 @@ from tests.tenancy.shapes import Shapes, Wanted
 
 DEPTH = 4
 AT_ONCE = 14
+BODY_LENGTH = 26
 SIDE_BY_SIDE = 5
 _REQUEST_ID = re.compile(r"req_[0-9a-z]{26}")
 _HEADERS_OF_THE_MOMENT = frozenset({"date", "x-request-id", "server"})
@@ -130,6 +131,7 @@ def _in_parentheses(parts: Sequence[str]) -> str:
 
 
 def _heard(response: httpx.Response, sent: tuple[str, ...]) -> Heard:
+    assert response.headers["content-type"].startswith("application/"), f"{response.status_code} {response.text[:2000]}"
     return Heard(response.status_code, dict(response.headers), response.json(), response.text, sent)
 
 
@@ -160,5 +162,6 @@ def filled(arguments: object, ids: Sequence[str]) -> Any:
 
 
 def a_random_id_like(one: str) -> str:
-    """Make an id of the same kind that was never given to anything."""
-    return encode(one.rpartition("_")[0], new_id())
+    """Make an id of the same kind that was never given to anything; what follows the id's body stays, such as a line."""
+    kind, _, rest = one.partition("_")
+    return encode(kind, new_id()) + rest[BODY_LENGTH:]

@@ -6,6 +6,7 @@ import copy
 from collections.abc import AsyncIterator
 
 import httpx
+import psycopg
 import pytest
 
 from server.app import create_app
@@ -13,9 +14,12 @@ from server.config import DatabaseSettings, Settings
 from server.kit.crypto import KeyRing
 from server.kit.db import Database
 from server.kit.ids import new_id
-from switchboard.postgres import Server
+from switchboard.postgres import OWNER, Server
 from tests.api import Api, serving
+from tests.tenancy.rows import TENANT_TABLES
 from tests.tenancy.scenes import Scene, two_organizations
+
+Unwalled = tuple[Api, Database, Settings]
 
 
 @pytest.fixture(scope="package")
@@ -51,6 +55,23 @@ async def walk_api(walk_settings: Settings, walk_database: Database) -> AsyncIte
 async def organizations(walk_api: Api, walk_database: Database, walk_settings: Settings) -> Scene:
     """An owner of one agency before another agency in which every text is marked."""
     return await two_organizations(walk_api, walk_database, walk_settings)
+
+
+@pytest.fixture
+async def unwalled(postgres: Server, walk_settings: Settings) -> AsyncIterator[Unwalled]:
+    """A service on a database whose row-level security is off."""
+    name = f"unwalled_{new_id().hex}"
+    postgres.create_database(name, template="sb_template")
+    with psycopg.connect(postgres.dsn(name, OWNER), autocommit=True) as owner:
+        for table in TENANT_TABLES:
+            owner.execute(f"ALTER TABLE {table.name} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY")
+    made = copy.copy(walk_settings)
+    made.database = database_settings(postgres, name)
+    database = Database(made.database, KeyRing.parse(made.security.keys.get_secret_value()))
+    async with serving(create_app(made)) as url, httpx.AsyncClient(timeout=60, trust_env=False) as http:
+        yield Api(url, http), database, made
+    await database.aclose()
+    postgres.drop_database(name)
 
 
 def database_settings(postgres: Server, name: str) -> DatabaseSettings:

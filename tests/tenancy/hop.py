@@ -47,7 +47,8 @@ class Harvest:
         left = {
             kind: [one for one in ids if one not in set(others.ids.get(kind, ()))] for kind, ids in self.ids.items()
         }
-        return Harvest({kind: ids for kind, ids in left.items() if ids}, dict(self.cursors))
+        cursors = {place: shown for place, shown in self.cursors.items() if shown}
+        return Harvest({kind: ids for kind, ids in left.items() if ids}, cursors)
 
     def prefer(self, one: str) -> None:
         """Let this id be the first of its type: where the person's own things are."""

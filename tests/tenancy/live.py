@@ -108,7 +108,7 @@ def _ways(hop: Hop, one: GraphQLField) -> Iterator[Way]:
                     yield Way(id_, arguments, sent, pair)
                 number += 1
     texts = [argument for argument, given in one.args.items() if str(given.type).startswith("String")]
-    for listed, cursors in hop.foreign.cursors.items():
+    for listed, cursors in [(one, given) for one, given in hop.foreign.cursors.items() if given]:
         for argument in texts:
             yield Way(f"c{listed}{argument}", {argument: cursors[0]})
 

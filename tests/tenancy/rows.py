@@ -9,7 +9,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Boolean, Column, DateTime, Enum, Integer, LargeBinary, String, Table, Uuid, text
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Enum,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,8 +39,14 @@ Row = dict[str, object]
 
 TABLES = tuple(metadata.sorted_tables)
 TENANT_TABLES = tuple(table for table in TABLES if table.info["wall"] is not Wall.SYSTEM)
-SHARED = frozenset({"organization", "member"})
+SHARED = frozenset({"organization", "custom_role"})
 """What everybody of an organization may see of it by design: not a secret between its units."""
+ALTERNATIVES: Mapping[str, Row] = {
+    "invitation": {"custom_role_id": None},
+    "legal_access": {"contact_id": None},
+    "membership": {"custom_role_id": None},
+}
+"""Columns of which a row may not fill all."""
 
 
 def is_marked(column: Column[object]) -> bool:
@@ -58,7 +78,7 @@ class Territory:
             return f"id = '{self.unit_id}'"
         made = self.made.get(table.name, {})
         key = [one.name for one in table.primary_key.columns if one.name != "organization_id"]
-        return " AND ".join(f"{name} = '{made[name]}'" for name in key) if made and key else "false"
+        return " AND ".join(f"{name} = '{_quoted(made[name])}'" for name in key) if made and key else "false"
 
     async def add_bare_rows(self, canary: Canary) -> None:
         """Insert one row into every table with the mark in every text column, also where no service leads to it."""
@@ -74,8 +94,9 @@ class Territory:
                     await uow.session.execute(insert(table).values(known[table.name]).on_conflict_do_nothing())
         if self.is_whole:
             async with system_scope(self.database) as session:
-                for table in set(TABLES) - set(TENANT_TABLES):
-                    await session.execute(insert(table).values(_a_row(table, known, canary)))
+                for table in [one for one in TABLES if one not in TENANT_TABLES]:  # what is referred to comes first
+                    known[table.name] = _a_row(table, known, canary)
+                    await session.execute(insert(table).values(known[table.name]))
 
     async def mark_all_rows(self, canary: Canary) -> None:
         """Write the mark into every text column of every row that may be changed at all."""
@@ -137,6 +158,10 @@ class Territory:
         return found
 
 
+def _quoted(value: object) -> str:
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
+
+
 def _a_row(table: Table, known: Mapping[str, Row], canary: Canary) -> Row:
     row: Row = {}
     for constraint in table.foreign_key_constraints:
@@ -145,6 +170,8 @@ def _a_row(table: Table, known: Mapping[str, Row], canary: Canary) -> Row:
             row[column.name] = known[target.table.name][target.name]
     row |= {name: known["organization"][name] for name in ("organization_id",) if name in table.columns}
     row |= {"unit_id": known["unit"]["id"]} if "unit_id" in table.columns else {}
+    row |= ALTERNATIVES.get(table.name, {})
+    row |= {one.name: [known["unit"]["id"]] for one in table.columns if isinstance(one.type, ARRAY)}
     return {column.name: row[column.name] if column.name in row else _value(column, canary) for column in table.columns}
 
 
@@ -160,10 +187,12 @@ def _value(column: Column[object], canary: Canary) -> object:  # noqa: PLR0911 -
             return {canary.of(column.table.name, column.name): canary.of(column.table.name, column.name)}
         case Boolean():
             return True
-        case Integer():
+        case Integer() | Double():
             return next(_numbers)
         case DateTime():
             return datetime.now(UTC)
+        case Date():
+            return datetime.now(UTC).date()
         case LargeBinary():
             return os.urandom(32)
         case _:

@@ -5,24 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from sqlalchemy import select
+
 from server.auth import service as auth
 from server.config import Settings
 from server.kit.db import Database
 from server.kit.ids import decode, encode
 from server.schema.nodes import Kind
+from server.tenants.models import UnitRow
 from server.tenants.rules import Role
-from server.tenants.uow import begin
+from server.tenants.uow import begin_read
 from tests.api import Api
-from tests.factories.tenants import AnOrganization, a_person, an_agency
+from tests.factories.accounts import a_signed_in_person
+from tests.factories.factors import a_passkey
+from tests.factories.tenants import AnOrganization, APerson, an_agency
 from tests.tenancy.asking import Asker, Call, read_shapes
 from tests.tenancy.canaries import Canary, a_canary, listening_to_logs
 from tests.tenancy.hop import Harvest, Hop, harvest
 from tests.tenancy.live import Stir, overheard
 from tests.tenancy.rows import Territory
 from tests.tenancy.shapes import Shapes
-from tests.tenancy.world import Place, Talk, a_world
+from tests.tenancy.world import Place, Talk, a_parting, a_world
 
-SPARE_TOKENS = 80
+SPARE_TOKENS = 160
 MANY = 10
 """Of how many columns a mark must be seen by its owner, so that not seeing it means something."""
 
@@ -46,6 +51,10 @@ class Scene:
     def shapes(self) -> Shapes:
         """Return the schema."""
         return self.hop.asker.shapes
+
+    def own_ids(self) -> set[str]:
+        """Return the ids of what the person may see."""
+        return {one for ids in self.hop.own.ids.values() for one in ids}
 
     async def walk(self) -> None:
         """Ask for everything in every way, over HTTP and over a socket, listening to the logs."""
@@ -93,18 +102,26 @@ async def two_siblings(api: Api, database: Database, settings: Settings) -> Scen
 async def _a_place(
     database: Database, settings: Settings, organization: AnOrganization, name: str, role: Role, at: UUID
 ) -> Place:
-    person = await a_person(database, settings, organization, at, role, name)
+    person = await a_signed_in_person(database, settings, organization, at, role, name)
+    await auth.start_session(database, settings, _user_of(person), (), "the one that is ended first")
+    for passkey in ("the one that is deleted first", "the one that stays"):
+        await a_passkey(database, _user_of(person), passkey)
     return Place(database, settings, organization, organization.units[name], person)
 
 
 async def _a_scene(api: Api, mine: Place, theirs: Place, *, is_whole: bool) -> Scene:
     talks = (await a_world(mine), await a_world(theirs))
+    for place in (mine, theirs):
+        await a_parting(place)
     shapes = await read_shapes(api, mine.person.token)
     territory = Territory(theirs.database, theirs.organization, theirs.unit_id, is_whole)
     other = Asker(api, shapes, theirs.person.token)
     foreign = await _harvested(other, theirs, territory)
     asker = Asker(api, shapes, mine.person.token)
     own = await _harvested(asker, mine, Territory(mine.database, mine.organization, mine.unit_id, is_whole))
+    credential = mine.person.scope.credential
+    assert credential is not None
+    own.ids["Token"].remove(encode(Kind.TOKEN, credential.token_id))  # the walk goes on with it to the end
     canary = a_canary()
     await territory.add_bare_rows(canary)
     await territory.mark_all_rows(canary)
@@ -117,6 +134,10 @@ async def _a_scene(api: Api, mine: Place, theirs: Place, *, is_whole: bool) -> S
 
 async def _harvested(asker: Asker, place: Place, territory: Territory) -> Harvest:
     found = await harvest(asker, await territory.one_id_a_table())
+    async with begin_read(place.database, place.scope) as uow:
+        rivals = select(UnitRow.id).where(UnitRow.organization_id == place.organization.id, UnitRow.name.like("rival%"))
+        apart = (await uow.session.scalars(rivals.limit(1))).one()
+    found.prefer(encode(Kind.UNIT, apart))  # some calls want two units of which neither stands under the other
     found.prefer(encode(Kind.UNIT, place.unit_id))
     return found
 
@@ -136,13 +157,19 @@ async def _shown_to(owner: Asker, canary: Canary) -> set[str]:
     return set().union(*(canary.sightings(heard.text) for heard in owner.heard[before:]))
 
 
+def _user_of(person: APerson) -> UUID:
+    credential = person.scope.credential
+    assert credential is not None
+    assert credential.user_id is not None
+    return credential.user_id
+
+
 async def spare_tokens(place: Place) -> list[str]:
-    """Make more tokens of the person."""
+    """Let the person sign in many times more."""
     made = []
-    async with begin(place.database, place.scope) as uow:
-        for _ in range(SPARE_TOKENS):
-            _, secret = await auth.issue_personal_token(
-                uow, place.settings.security, member_id=place.person.member_id, name="spare"
-            )
-            made.append(secret)
+    for _ in range(SPARE_TOKENS):
+        cookie = await auth.start_session(place.database, place.settings, _user_of(place.person), (), "spare")
+        signed_in = await auth.read_session(place.database, place.settings, cookie)
+        assert signed_in is not None
+        made.append(await auth.act_for(place.database, place.settings, signed_in, place.organization.id))
     return made

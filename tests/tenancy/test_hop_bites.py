@@ -15,7 +15,7 @@ from server.config import Settings
 from server.kit.crypto import KeyRing
 from server.kit.db import Database
 from server.kit.ids import encode, new_id
-from server.tenants import repository
+from server.tenants.models import UnitRow
 from server.tenants.uow import begin, begin_read
 from switchboard.postgres import OWNER, Server
 from tests.factories.tenants import AnOrganization, an_agency
@@ -39,7 +39,7 @@ async def breakable(postgres: Server, settings: Settings) -> AsyncIterator[tuple
 async def what_a_forgotten_filter_shows(database: Database, ours: AnOrganization, theirs: AnOrganization) -> str:
     """Read units as a service would that took the organization from the caller's input instead of from the scope."""
     async with begin_read(database, ours.scope) as uow:
-        units = [await repository.unit(uow.session, theirs.id, one) for one in theirs.units.values()]
+        units = [await uow.session.get(UnitRow, (theirs.id, one)) for one in theirs.units.values()]
         return json.dumps([one.name for one in units if one is not None])
 
 
@@ -83,7 +83,7 @@ async def test_a_single_changed_value_changes_the_checksum_of_its_table(walk_dat
     before = await territory.checksums()
 
     async with begin(walk_database, ours.scope) as uow:
-        row = await repository.unit(uow.session, ours.id, ours.units["client 2"])
+        row = await uow.session.get(UnitRow, (ours.id, ours.units["client 2"]))
         assert row is not None
         row.name = "another name"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -9,7 +10,14 @@ from uuid import UUID
 from sqlalchemy import update
 
 from server.approvals.models import Verdict
+from server.audit import service as audit
+from server.audit.rules import LegalBasis
+from server.audit.service import AccessRequest, Hold
 from server.auth import service as auth
+from server.auth.oauth_rules import AppGrantType, AppKind
+from server.auth.service import GivenRole, NewInvitation, oauth
+from server.auth.service.oauth import NewApp
+from server.auth.service.oauth.consent import give
 from server.campaigns import service as campaigns
 from server.campaigns.service import CampaignDraft
 from server.channels import service as channels
@@ -21,21 +29,30 @@ from server.contacts import service as contacts
 from server.inbox import service as inbox
 from server.inbox.service import Reply
 from server.kit.db import Database
+from server.kit.errors import InvalidInput
 from server.kit.ids import new_id
 from server.kit.jobs import DeadLetterRow, DeadLetterSource
 from server.metering import service as metering
 from server.metering.models import Origin
 from server.platforms import registry
 from server.platforms.port import Channel
+from server.privacy import service as privacy
+from server.privacy.rules import Policy
+from server.privacy.service import Wish
 from server.sends.models import SendIntentRow, SendState
 from server.templates import service as templates
 from server.templates.models import TemplatePurpose
-from server.tenants.rules import Permission, Role
+from server.tenants import service as tenants
+from server.tenants.rules import OperationKind, Permission, Role, UnitKind
 from server.tenants.scope import Scope
+from server.tenants.service import LineProblem, NewFile
 from server.tenants.uow import begin
 from tests.factories.channels import an_external_id
 from tests.factories.inbox import a_contact, a_conversation, a_page, messages_of
+from tests.factories.people import an_address
 from tests.factories.tenants import AnOrganization, APerson, a_person
+
+_BY_DEVICE = frozenset({AppGrantType.DEVICE_CODE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +95,40 @@ async def a_world(place: Place) -> Talk:
     await _answered(place, at, author)
     await _campaigned(place, page, author, (topic_id, template_id, label_id))
     await _kept_books(place, at)
+    await _staffed(place, author)
+    await _went_to_court(place, at)
+    await _imported(place)
+    await _grouped(place)
     return at
+
+
+async def a_parting(place: Place) -> None:
+    """Begin to part with a shop under the unit. Not a part of every world: it must not be begun where all of it leaves."""
+    async with begin(place.database, place.scope) as uow:
+        name = f"closed {new_id().hex}"
+        shop = await tenants.create_unit(uow, parent_id=place.unit_id, kind=UnitKind.LOCATION, name=name)
+        await privacy.offboard(uow, Wish(shop.id, Policy.RETAIN, 30, name, "Closed."))
+
+
+async def _imported(place: Place) -> None:
+    async def lines() -> AsyncIterator[bytes]:
+        yield b"external_code,name\n"
+
+    async with begin(place.database, place.person.scope) as uow:
+        new = NewFile(place.unit_id, "shops.csv", "text/csv", timedelta(days=1))
+        file = await tenants.store_file(uow, new, lines())
+        operation = await tenants.start_operation(uow, OperationKind.UNIT_IMPORT, place.unit_id, file.id)
+        await tenants.note_problems(uow, operation, [LineProblem(1, InvalidInput("No lines."))])
+
+
+async def _grouped(place: Place) -> None:
+    async with begin(place.database, place.scope) as uow:
+        group = await tenants.create_group(uow, place.unit_id, f"Stations {new_id().hex}")
+        if (await tenants.unit(uow, place.unit_id)).kind is not UnitKind.LOCATION:
+            member = await tenants.create_unit(
+                uow, parent_id=place.unit_id, kind=UnitKind.LOCATION, name=f"at the station {new_id().hex}"
+            )
+            await tenants.change_members(uow, group.id, add=[member.id])
 
 
 async def _worked_on(place: Place, at: Talk, author: APerson) -> UUID:
@@ -165,8 +215,19 @@ async def _kept_books(place: Place, at: Talk) -> None:
     await connectors.aclose()
     async with begin(place.database, place.scope) as uow:
         await auth.issue_service_token(
-            uow, place.settings.security, name="app", unit_id=place.unit_id, permissions=[Permission.INBOX_READ]
+            uow, place.settings.security, name="app", unit_ids=[place.unit_id], permissions=[Permission.INBOX_READ]
         )
+        wanted = NewApp(
+            "front end",
+            AppKind.CONFIDENTIAL,
+            frozenset({Permission.INBOX_READ}),
+            [],
+            _BY_DEVICE,
+            frozenset({place.unit_id}),
+        )
+        app, _ = await oauth.register_app(uow, place.settings.security, wanted)
+        member = (await tenants.members_by_id(uow, [place.person.member_id]))[place.person.member_id]
+        assert await give(uow, app, member, frozenset({Permission.INBOX_READ}), frozenset({place.unit_id})) is not None
         reading = metering.Reading(
             place.unit_id, at.page.id, Origin.CAMPAIGN, new_id(), an_external_id(), 14_100, 1, "EUR", await uow.now()
         )
@@ -175,3 +236,40 @@ async def _kept_books(place: Place, at: Talk) -> None:
         uow.session.add(
             DeadLetterRow(organization_id=place.organization.id, id=new_id(), detail="tried 8 times", **dead)
         )
+
+
+async def _staffed(place: Place, member: APerson) -> None:
+    """Make what people are given and offered, and a wall between two units that are nobody's concern otherwise."""
+    head = await a_person(place.database, place.settings, place.organization, place.organization.root_id, Role.ADMIN)
+    async with begin(place.database, head.scope) as uow:
+        role = await auth.create_role(uow, f"night shift {new_id().hex}", [Permission.INBOX_READ])
+        for given in (GivenRole(Role.ANALYST), GivenRole(custom_role_id=role.id)):
+            await auth.create_invitation(uow, NewInvitation(an_address(), "Grace", place.unit_id, given))
+        rivals = [
+            await tenants.create_unit(
+                uow, parent_id=place.organization.root_id, kind=UnitKind.CLIENT, name=f"rival {new_id().hex}"
+            )
+            for _ in range(2)
+        ]
+        pair = (rivals[0].id, rivals[1].id)
+        await auth.flag_conflict(uow, *pair, "Both sell bread.")
+        exception = await auth.request_exception(uow, member.member_id, *pair, "A holiday.")
+        await auth.grant_exception(uow, exception.id)
+
+
+async def _went_to_court(place: Place, at: Talk) -> None:
+    asks = place.person
+    if not asks.scope.may(Permission.LEGAL_REQUEST):
+        asks = await a_person(place.database, place.settings, place.organization, place.unit_id, Role.OWNER, "Counsel")
+    decides = await a_person(place.database, place.settings, place.organization, place.organization.root_id, Role.OWNER)
+    basis, reference, reason = LegalBasis.COURT_ORDER, "7 O 12/26", "The court asks."
+    async with begin(place.database, asks.scope) as uow:
+        row = await audit.request_access(
+            uow, AccessRequest(place.unit_id, None, at.conversation_id, basis, reference, reason, hours=72)
+        )
+        await audit.hold(uow, Hold(place.unit_id, at.contact_id, basis, reference, reason))
+    async with begin(place.database, decides.scope) as uow:
+        await audit.decide_access(uow, row.id, is_granted=True, comment="By order.")
+        exported = await audit.start_export(uow, None, None)
+    async with begin(place.database, place.scope) as uow:
+        await audit.write_export(uow, exported.id, None, None)

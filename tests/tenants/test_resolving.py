@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from server.auth import service as auth
 from server.auth import tokens
-from server.auth.models import AccessTokenRow, TokenKind
+from server.auth.models import AccessTokenRow
 from server.config import Settings
 from server.kit.crypto import keyed_hash
 from server.kit.db import Database
@@ -21,7 +21,7 @@ from server.kit.ids import new_id
 from server.tenants import service as tenants
 from server.tenants.models import MemberRow
 from server.tenants.rules import ROLE_PERMISSIONS, Permission, Role, UnitKind
-from server.tenants.scope import Actor, ActorKind, Scope
+from server.tenants.scope import Actor, ActorKind, CredentialKind, Scope
 from server.tenants.uow import begin
 from tests.factories.statements import counted
 from tests.factories.tenants import AnOrganization, a_franchise, a_person, an_agency
@@ -69,7 +69,7 @@ def expected(tree: ATree, actor: Actor, token: AToken) -> Scope:
             everywhere = token.limit
         else:
             by_unit = dict.fromkeys(tree.below(token.unit_id), token.limit)
-    elif token.unit_id is None:
+    elif token.unit_id in (None, root):
         everywhere = NOTHING.union(*(ROLE_PERMISSIONS[role] for unit_id, role in token.grants if unit_id == root))
         lower = frozenset(grant for grant in token.grants if grant[0] != root)
         by_unit = {one: held for one in tree.parents if (held := held_on(tree, lower, one))}
@@ -82,8 +82,14 @@ def expected(tree: ATree, actor: Actor, token: AToken) -> Scope:
         all_units=bool(everywhere),
         everywhere=everywhere & cut,
         by_unit={one: held & cut for one, held in by_unit.items()},
-        lineage_ids=frozenset() if everywhere else frozenset().union(*(tree.above(one) for one in by_unit)),
-        limit=None if token.member is None else token.limit,
+        lineage_ids=frozenset()
+        if everywhere
+        else frozenset().union(*(tree.above(one) for one in by_unit)) - set(by_unit),
+        limit=token.limit,
+        granted_at={
+            at: NOTHING.union(*(ROLE_PERMISSIONS[role] for one, role in token.grants if one == at))
+            for at, _ in token.grants
+        },
     )
 
 
@@ -120,7 +126,7 @@ async def issued(
     database: Database, settings: Settings, tree: ATree, token: AToken, *, expires_in: timedelta | None = None
 ) -> tuple[UUID, str]:
     """Write a token's row and return its id and the secret."""
-    kind = TokenKind.SERVICE if token.member is None else TokenKind.PERSONAL
+    kind = CredentialKind.SERVICE if token.member is None else CredentialKind.PERSONAL
     secret = tokens.make(kind, tree.organization.id)
     row = AccessTokenRow(
         organization_id=tree.organization.id,
@@ -129,7 +135,7 @@ async def issued(
         name="generated",
         token_hash=keyed_hash(settings.security.pepper.get_secret_value(), secret),
         member_id=None if token.member is None else token.member.id,
-        unit_id=token.unit_id,
+        unit_ids=None if token.unit_id is None else [token.unit_id],
         permissions=None if token.limit is None else sorted(one.value for one in token.limit),
     )
     async with begin(database, tree.organization.scope) as uow:
@@ -160,12 +166,13 @@ async def test_a_token_reaches_what_the_grants_and_the_tree_say_unit_by_unit(
     for token in wanted:
         token_id, secret = await issued(database, settings, tree, token)
         actor = token.member or Actor(ActorKind.APP, token_id, "generated")
-        assert await auth.authenticate(database, settings.security, secret) == expected(tree, actor, token)
+        found = await auth.authenticate(database, settings.security, secret)
+        assert found is not None
+        assert replace(found, credential=None) == expected(tree, actor, token)
 
 
 async def test_a_token_that_is_not_valid_now_or_complete_is_nobody(database: Database, settings: Settings) -> None:
     tree = await a_tree(database, random.Random(1), size=1)
-    root = tree.organization.root_id
     async with begin(database, tree.organization.scope) as uow:
         here, gone = [
             await tenants.create_member(uow, name="Ada", email=f"{new_id().hex}@example.test") for _ in range(2)
@@ -180,20 +187,26 @@ async def test_a_token_that_is_not_valid_now_or_complete_is_nobody(database: Dat
         await auth.revoke_token(uow, revoked[0])
     left = AToken(Actor(ActorKind.MEMBER, gone.id, "Ada"), frozenset(), None, None)
     of_one_who_left = await issued(database, settings, tree, left)
-    nowhere = await issued(database, settings, tree, AToken(None, frozenset(), None, NOTHING))
-    unlimited = await issued(database, settings, tree, AToken(None, frozenset(), root, None))
-    orphaned = await issued(database, settings, tree, ada)
-    async with begin(database, tree.organization.scope) as uow:
-        await uow.session.execute(text("UPDATE access_token SET member_id = NULL WHERE id = :id"), {"id": orphaned[0]})
-    never_made = tokens.make(TokenKind.PERSONAL, tree.organization.id)
+    never_made = tokens.make(CredentialKind.PERSONAL, tree.organization.id)
 
     async def is_somebody(secret: str) -> bool:
         return await auth.authenticate(database, settings.security, secret) is not None
 
     assert [await is_somebody(secret) for _, secret in (live, later)] == [True, True]
-    for _, secret in (expired, revoked, of_one_who_left, nowhere, unlimited, orphaned):
+    for _, secret in (expired, revoked, of_one_who_left):
         assert not await is_somebody(secret)
     assert not await is_somebody(never_made)
+
+
+@pytest.mark.parametrize(("units", "limit"), [(None, NOTHING), ("root", None)])
+async def test_a_token_that_is_nobodys_and_without_limits_cannot_be_stored(
+    database: Database, settings: Settings, units: str | None, limit: Held | None
+) -> None:
+    tree = await a_tree(database, random.Random(1), size=1)
+    unit_id = None if units is None else tree.organization.root_id
+
+    with pytest.raises(IntegrityError):
+        await issued(database, settings, tree, AToken(None, frozenset(), unit_id, limit))
 
 
 async def test_whoever_reaches_the_whole_tree_is_known_by_one_statement_however_large_it_is(
