@@ -21,7 +21,9 @@ async def serving(app: ASGIApp, listening: socket.socket | None = None) -> Async
     """Serve an application on a free loopback port, or on one that is bound already; give its address."""
     listening = listening or a_socket()
     port = listening.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", ws="websockets-sansio"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", lifespan="on", timeout_keep_alive=75, ws="websockets-sansio")
+    )
     task = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:
         if task.done():

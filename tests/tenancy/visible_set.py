@@ -63,12 +63,15 @@ class Side:
         """Say what the person sees."""
         reached = self.reached(person)
         line = reached.union(*(self.above(one) for one in reached))
+        known = {person.member_id} | {member for member, unit in self.grants.values() if unit in line}
+        if self.organization.root_id in reached:  # who reaches everything also knows those who have no role left
+            known = {one.member_id for one in self.people}
         placed = {template for template, units in self.shares.values() if units & reached}
         return {
             "units": line,
             "templates": placed | {one for one, owner in self.owners.items() if owner in reached},
             "topics": {one for one, owner in self.topics.items() if owner in line},
-            "people": {person.member_id} | {member for member, unit in self.grants.values() if unit in line},
+            "people": known,
         }
 
 
