@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.approvals.models import ApprovalDecisionRow, ApprovalRequestRow, ApprovalState, Verdict
 from server.kit.pagination import Keyset, PageArguments
-from server.tenants.cuts import is_one_of
+from server.tenants.cuts import at
 from server.tenants.rules import Permission
 from server.tenants.scope import Scope
 
@@ -132,9 +132,7 @@ async def list_requests(
     statement = select(ApprovalRequestRow).where(
         ApprovalRequestRow.organization_id == scope.organization_id, *keyset.beyond(arguments)
     )
-    readable = scope.units_with(Permission.CAMPAIGN_READ)
-    if readable is not None:
-        statement = statement.where(is_one_of(ApprovalRequestRow.unit_id, readable))
+    statement = statement.where(at(ApprovalRequestRow.unit_id, scope.units_with(Permission.CAMPAIGN_READ)))
     if state is not None:
         statement = statement.where(ApprovalRequestRow.state == state)
     if unit_id is not None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.contacts.models import ContactIdentityRow, ContactLabelRow, ContactRow, LabelRow
 from server.kit.pagination import Keyset, PageArguments
-from server.tenants.cuts import in_reach_or_above
+from server.tenants.cuts import at, in_reach, in_reach_or_above
 from server.tenants.models import UnitClosureRow
 from server.tenants.rules import Permission
 from server.tenants.scope import Scope
@@ -74,9 +74,11 @@ async def contact(session: AsyncSession, organization_id: UUID, contact_id: UUID
     return (await session.scalars(statement)).one_or_none()
 
 
-async def contacts_by_id(session: AsyncSession, organization_id: UUID, ids: Sequence[UUID]) -> Sequence[ContactRow]:
+async def contacts_by_id(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[ContactRow]:
     """Return the contacts with these ids that the scope sees."""
-    statement = select(ContactRow).where(ContactRow.organization_id == organization_id, ContactRow.id.in_(ids))
+    statement = select(ContactRow).where(
+        ContactRow.organization_id == scope.organization_id, ContactRow.id.in_(ids), in_reach(scope, ContactRow.unit_id)
+    )
     return (await session.scalars(statement)).all()
 
 
@@ -109,8 +111,7 @@ async def list_contacts(
             UnitClosureRow.organization_id == organization_id, UnitClosureRow.ancestor_id == unit_id
         )
         statement = statement.where(ContactRow.unit_id.in_(below))
-    if unit_ids is not None:
-        statement = statement.where(ContactRow.unit_id.in_(unit_ids))
+    statement = statement.where(at(ContactRow.unit_id, unit_ids))
     if label_id is not None:
         labelled = exists().where(
             ContactLabelRow.organization_id == organization_id,

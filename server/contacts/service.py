@@ -88,7 +88,7 @@ async def erased_before(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[Contac
 
 async def contacts_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[ContactRow]:
     """Return those of the contacts that the scope sees, in no particular order."""
-    return await repository.contacts_by_id(uow.session, uow.scope.organization_id, ids)
+    return await repository.contacts_by_id(uow.session, uow.scope, ids)
 
 
 async def identities_of(uow: UnitOfWork, contact_ids: Sequence[UUID]) -> dict[UUID, list[ContactIdentityRow]]:

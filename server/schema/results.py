@@ -13,14 +13,12 @@ from strawberry.extensions import FieldExtension
 from strawberry.extensions.field_extension import AsyncExtensionResolver
 from strawberry.schema_directive import Location
 from strawberry.types.field import StrawberryField
-from strawberry.utils.str_converters import to_camel_case
 
 from server.kit.errors import (
     DomainError,
     IdempotencyInProgress,
     IdempotencyKeyReused,
     IdempotencyRequired,
-    InvalidInput,
     Problems,
     error_classes,
 )
@@ -173,19 +171,6 @@ def _directive_key(info: Info, directive: DirectiveNode) -> str | None:
     return None
 
 
-def _refuse_nul(value: object, *path: str) -> None:
-    """Raise InvalidInput for a text with a NUL, which PostgreSQL cannot store."""
-    match value:
-        case str() if "\0" in value:
-            raise InvalidInput("A text must not contain the character NUL.", path=path)
-        case dict():
-            for name, one in value.items():
-                _refuse_nul(one, *path, to_camel_case(str(name)))
-        case list():
-            for place, one in enumerate(value):
-                _refuse_nul(one, *path, str(place))
-
-
 async def perform(
     info: Info, input: object, effect: Callable[[UnitOfWork], Awaitable[Mapping[str, object]]]
 ) -> Mapping[str, object]:
@@ -196,7 +181,6 @@ async def perform(
     """
     key = key_of(info)
     given = strawberry.asdict(input)
-    _refuse_nul(given)
     async with info.context.write() as uow:
         if key is None:
             return await effect(uow)

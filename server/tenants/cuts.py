@@ -30,6 +30,11 @@ def in_reach_or_above(scope: Scope, column: Column, permission: Permission | Non
     return is_one_of(column, scope.lineage_ids.union(reached))
 
 
+def at(column: Column, unit_ids: Collection[UUID] | None) -> ColumnElement[bool]:
+    """Keep rows of these units, as `Scope.units_with` gives them; None stands for every unit."""
+    return true() if unit_ids is None else is_one_of(column, unit_ids)
+
+
 def is_one_of(column: Column, ids: Collection[UUID]) -> ColumnElement[bool]:
     """Compare a column with a set of ids of any size."""
     # One array parameter: an IN list of 10,000 units would be 10,000 parameters.

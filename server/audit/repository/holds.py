@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.audit.models import LegalHoldRow
 from server.kit.pagination import Keyset, PageArguments
+from server.tenants.cuts import at, is_one_of
 from server.tenants.models import UnitClosureRow
 from server.tenants.scope import Scope
 
@@ -28,10 +29,10 @@ async def stands(
     With contacts, the units are where they belong, and what is held beside them does not count.
     """
     above = select(UnitClosureRow.ancestor_id).where(
-        UnitClosureRow.organization_id == organization_id, UnitClosureRow.descendant_id.in_(unit_ids)
+        UnitClosureRow.organization_id == organization_id, is_one_of(UnitClosureRow.descendant_id, unit_ids)
     )
     under = select(UnitClosureRow.descendant_id).where(
-        UnitClosureRow.organization_id == organization_id, UnitClosureRow.ancestor_id.in_(unit_ids)
+        UnitClosureRow.organization_id == organization_id, is_one_of(UnitClosureRow.ancestor_id, unit_ids)
     )
     forbids: list[ColumnElement[bool]] = [
         and_(LegalHoldRow.contact_id.is_(None), LegalHoldRow.unit_id.in_(above)),
@@ -61,8 +62,7 @@ async def list_holds(
     statement = select(LegalHoldRow).where(
         LegalHoldRow.organization_id == scope.organization_id, *keyset.beyond(arguments)
     )
-    if unit_ids is not None:
-        statement = statement.where(LegalHoldRow.unit_id.in_(unit_ids))
+    statement = statement.where(at(LegalHoldRow.unit_id, unit_ids))
     return (await session.scalars(statement.order_by(*keyset.order(arguments)).limit(arguments.size + 1))).all()
 
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.audit.models import LegalAccessRow
 from server.audit.rules import LegalAccessState
 from server.kit.pagination import Keyset, PageArguments
+from server.tenants.cuts import at, in_reach
 from server.tenants.rules import Permission
 from server.tenants.scope import Scope
 
@@ -21,14 +22,11 @@ _LOOK_ON = (Permission.LEGAL_GRANT, Permission.LEGAL_REQUEST, Permission.AUDIT_R
 def _seen_by(scope: Scope) -> ColumnElement[bool]:
     """Select what the scope sees: its own requests, all with legal:grant on the whole tree, else none that is secret."""
     same = LegalAccessRow.organization_id == scope.organization_id
-    reached = true() if scope.all_units else LegalAccessRow.unit_id.in_(scope.unit_ids)
+    reached = in_reach(scope, LegalAccessRow.unit_id)
     if Permission.LEGAL_GRANT in scope.everywhere:
         return same
     told = or_(LegalAccessRow.secret_until.is_(None), LegalAccessRow.secret_until <= func.clock_timestamp())
-    there: list[ColumnElement[bool]] = []
-    for permission in _LOOK_ON:
-        units = scope.units_with(permission)
-        there.append(true() if units is None else LegalAccessRow.unit_id.in_(units))
+    there = [at(LegalAccessRow.unit_id, scope.units_with(permission)) for permission in _LOOK_ON]
     return and_(same, reached, or_(LegalAccessRow.requester_id == scope.actor.id, and_(told, or_(*there))))
 
 

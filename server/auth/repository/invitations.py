@@ -6,11 +6,12 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, select, true
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.auth.models import InvitationRow
 from server.kit.pagination import Keyset, PageArguments
+from server.tenants.cuts import at
 from server.tenants.rules import Role
 
 
@@ -56,7 +57,7 @@ async def by_ids(
 ) -> Sequence[InvitationRow]:
     """Return those of the invitations that are at these units; None for all units."""
     statement = select(InvitationRow).where(
-        InvitationRow.organization_id == organization_id, _at(unit_ids), InvitationRow.id.in_(ids)
+        InvitationRow.organization_id == organization_id, at(InvitationRow.unit_id, unit_ids), InvitationRow.id.in_(ids)
     )
     return (await session.scalars(statement)).all()
 
@@ -72,16 +73,12 @@ async def list_invitations(
 ) -> Sequence[InvitationRow]:
     """Return up to `size + 1` invitations of the page at these units; None for all units."""
     statement = select(InvitationRow).where(
-        InvitationRow.organization_id == organization_id, _at(unit_ids), *keyset.beyond(arguments)
+        InvitationRow.organization_id == organization_id, at(InvitationRow.unit_id, unit_ids), *keyset.beyond(arguments)
     )
     if is_open is not None:
         statement = statement.where(_is_open() if is_open else ~_is_open())
     ordered = statement.order_by(*keyset.order(arguments)).limit(arguments.size + 1)
     return (await session.scalars(ordered)).all()
-
-
-def _at(unit_ids: Collection[UUID] | None) -> ColumnElement[bool]:
-    return true() if unit_ids is None else InvitationRow.unit_id.in_(unit_ids)
 
 
 async def has_same(

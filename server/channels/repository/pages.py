@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.channels.models import ConnectedAccountRow, Health, PageRow
 from server.kit.pagination import Keyset, PageArguments
 from server.platforms.port import Channel
+from server.tenants.cuts import at
 from server.tenants.models import UnitClosureRow
 
 
@@ -56,8 +57,7 @@ async def list_pages(
             UnitClosureRow.organization_id == organization_id, UnitClosureRow.ancestor_id == unit_id
         )
         statement = statement.where(PageRow.unit_id.in_(below))
-    if unit_ids is not None:
-        statement = statement.where(PageRow.unit_id.in_(unit_ids))
+    statement = statement.where(at(PageRow.unit_id, unit_ids))
     ordered = statement.order_by(*keyset.order(arguments)).limit(arguments.size + 1)
     return (await session.scalars(ordered)).all()
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, literal, select, true
+from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from server.inbox.models import ConversationRow, ConversationStatus, Direction, MessageRow, MessageState
 from server.inbox.repository.replies import is_marketing
-from server.tenants.cuts import is_one_of
+from server.tenants.cuts import at, is_one_of
 
 _LEFT = (MessageState.SENT, MessageState.DELIVERED, MessageState.READ)
 
@@ -53,7 +53,7 @@ async def waiting(
         .where(
             row.organization_id == organization_id,
             is_one_of(row.id, ids),
-            true() if unit_ids is None else is_one_of(row.unit_id, unit_ids),
+            at(row.unit_id, unit_ids),
             row.status != ConversationStatus.RESOLVED,
             asked.direction == Direction.INBOUND,
             asked.occurred_at > func.coalesce(answered, literal("-infinity").cast(MessageRow.occurred_at.type)),

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.kit.pagination import Keyset, PageArguments
 from server.privacy.models import OffboardingRow, OffboardingStepRow, PlatformRevocationRow
 from server.privacy.rules import Revocation
+from server.tenants.cuts import at
 from server.tenants.scope import Scope
 
 
@@ -57,8 +58,7 @@ async def newest(
     statement = select(OffboardingRow).where(
         OffboardingRow.organization_id == scope.organization_id, *keyset.beyond(arguments)
     )
-    if unit_ids is not None:
-        statement = statement.where(OffboardingRow.unit_id.in_(unit_ids))
+    statement = statement.where(at(OffboardingRow.unit_id, unit_ids))
     return (await session.scalars(statement.order_by(*keyset.order(arguments)).limit(arguments.size + 1))).all()
 
 

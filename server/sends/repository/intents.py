@@ -23,6 +23,7 @@ from server.sends.models import (
     SendState,
     SendTallyRow,
 )
+from server.tenants.cuts import at
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +297,7 @@ async def list_open(
         .where(
             SendIntentRow.organization_id == organization_id,
             SendIntentRow.state.in_((SendState.UNKNOWN, SendState.NEEDS_HUMAN)),
-            *([] if unit_ids is None else [SendIntentRow.unit_id.in_(unit_ids)]),
+            at(SendIntentRow.unit_id, unit_ids),
             *keyset.beyond(arguments),
         )
         .order_by(*keyset.order(arguments))

@@ -35,8 +35,8 @@ from server.templates.models import (
     TemplateReleaseRow,
     TemplateVersionRow,
 )
-from server.templates.repository.texts import is_one_of
 from server.templates.rules import PAGE_OF_PLACEMENTS
+from server.tenants.cuts import in_reach
 from server.tenants.models import UnitClosureRow, UnitRow
 from server.tenants.rules import UnitKind
 from server.tenants.scope import Scope
@@ -237,4 +237,4 @@ async def list_releases(
 
 
 def _reached(scope: Scope) -> ColumnElement[bool]:
-    return true() if scope.all_units else is_one_of(TemplateReleaseRow.unit_id, list(scope.unit_ids))
+    return in_reach(scope, TemplateReleaseRow.unit_id)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, exists, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -24,13 +24,8 @@ from server.templates.models import (
     TemplateReleaseRow,
     TemplateVersionRow,
 )
+from server.tenants.cuts import is_one_of
 from server.tenants.scope import Scope
-
-
-def is_one_of(column: InstrumentedAttribute[UUID], ids: Sequence[UUID]) -> ColumnElement[bool]:
-    """Compare a column with a set of ids of any size."""
-    # One array parameter: an IN list of 10,000 units would be 10,000 parameters.
-    return column == any_(bindparam(None, list(ids), type_=ARRAY(Uuid())))
 
 
 def _reaches(scope: Scope, owner: InstrumentedAttribute[UUID], *placed: ColumnElement[bool]) -> ColumnElement[bool]:

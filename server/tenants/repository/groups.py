@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, delete, exists, func, select, text, true
+from sqlalchemy import ColumnElement, delete, exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.kit.pagination import Keyset, PageArguments
+from server.tenants.cuts import in_reach, is_one_of
 from server.tenants.models import LocationGroupRow, LocationGroupUnitRow, UnitClosureRow
 from server.tenants.scope import Scope
 
 
-def _among(column: ColumnElement[UUID] | object, ids: Sequence[UUID]) -> ColumnElement[bool]:
-    return column == any_(bindparam(None, list(ids), type_=ARRAY(Uuid())))
-
-
 def _owned(scope: Scope) -> list[ColumnElement[bool]]:
     same = LocationGroupRow.organization_id == scope.organization_id
-    return [same, true() if scope.all_units else _among(LocationGroupRow.unit_id, list(scope.unit_ids))]
+    return [same, in_reach(scope, LocationGroupRow.unit_id)]
 
 
 async def groups_by_id(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[LocationGroupRow]:
     """Return the groups with these ids whose unit the scope reaches."""
-    statement = select(LocationGroupRow).where(*_owned(scope), _among(LocationGroupRow.id, ids))
+    statement = select(LocationGroupRow).where(*_owned(scope), is_one_of(LocationGroupRow.id, ids))
     return (await session.scalars(statement)).all()
 
 
@@ -64,7 +61,7 @@ async def strangers(session: AsyncSession, organization_id: UUID, unit_id: UUID,
         UnitClosureRow.organization_id == organization_id,
         UnitClosureRow.ancestor_id == unit_id,
         UnitClosureRow.depth > 0,
-        _among(UnitClosureRow.descendant_id, ids),
+        is_one_of(UnitClosureRow.descendant_id, ids),
     )
     return set(ids) - set((await session.scalars(statement)).all())
 
@@ -88,7 +85,7 @@ async def remove_members(session: AsyncSession, group: LocationGroupRow, ids: Se
         delete(LocationGroupUnitRow).where(
             LocationGroupUnitRow.organization_id == group.organization_id,
             LocationGroupUnitRow.group_id == group.id,
-            _among(LocationGroupUnitRow.location_id, ids),
+            is_one_of(LocationGroupUnitRow.location_id, ids),
         )
     )
 
@@ -108,7 +105,7 @@ async def count_members(session: AsyncSession, scope: Scope, ids: Sequence[UUID]
             (LocationGroupRow.organization_id == LocationGroupUnitRow.organization_id)
             & (LocationGroupRow.id == LocationGroupUnitRow.group_id),
         )
-        .where(*_owned(scope), _among(LocationGroupUnitRow.group_id, ids))
+        .where(*_owned(scope), is_one_of(LocationGroupUnitRow.group_id, ids))
         .group_by(LocationGroupUnitRow.group_id)
     )
     return {group: count for group, count in await session.execute(statement)}

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.kit.pagination import Keyset, PageArguments
+from server.tenants.cuts import at, in_reach
 from server.tenants.models import OperationProblemRow, OperationRow, StoredFilePartRow, StoredFileRow
 from server.tenants.rules import WATCHED_WITH, OperationKind, OperationState
 from server.tenants.scope import Scope
@@ -54,12 +55,10 @@ async def list_operations(
 def _watched_by(scope: Scope) -> ColumnElement[bool]:
     """Select what the scope may watch: its own work, and that of others where it holds the permission of the kind."""
     same = OperationRow.organization_id == scope.organization_id
-    reached = true() if scope.all_units else OperationRow.unit_id.in_(scope.unit_ids)
+    reached = in_reach(scope, OperationRow.unit_id)
     granted = [OperationRow.actor_id == scope.actor.id]
     for kind, permission in WATCHED_WITH.items():
-        units = scope.units_with(permission)
-        there = true() if units is None else OperationRow.unit_id.in_(units)
-        granted.append(and_(OperationRow.kind == kind, there))
+        granted.append(and_(OperationRow.kind == kind, at(OperationRow.unit_id, scope.units_with(permission))))
     return and_(same, reached, or_(*granted))
 
 

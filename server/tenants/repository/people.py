@@ -74,7 +74,7 @@ def _seen_by(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 def _at_units_of(scope: Scope) -> ColumnElement[bool]:
     """At units that the scope reaches, and at those above them: who leads a region is known in its locations."""
-    return true() if scope.all_units else MembershipRow.unit_id.in_(scope.unit_ids | scope.lineage_ids)
+    return in_reach_or_above(scope, MembershipRow.unit_id)
 
 
 async def has_member(session: AsyncSession, organization_id: UUID, email: str) -> bool:

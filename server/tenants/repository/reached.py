@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.kit.pagination import Keyset, PageArguments
+from server.tenants.cuts import at
 from server.tenants.models import UnitRow
 
 
@@ -21,7 +22,5 @@ async def list_units(
 ) -> Sequence[UnitRow]:
     """Return up to `size + 1` units of the page among these; None for all."""
     statement = select(UnitRow).where(UnitRow.organization_id == organization_id, *keyset.beyond(arguments))
-    if unit_ids is not None:
-        statement = statement.where(UnitRow.id.in_(unit_ids))
-    ordered = statement.order_by(*keyset.order(arguments)).limit(arguments.size + 1)
+    ordered = statement.where(at(UnitRow.id, unit_ids)).order_by(*keyset.order(arguments)).limit(arguments.size + 1)
     return (await session.scalars(ordered)).all()

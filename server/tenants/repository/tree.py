@@ -8,11 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import errors as pg
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from server.tenants.cuts import is_one_of
 from server.tenants.errors import TreeBusy
 from server.tenants.models import OrganizationRow, UnitClosureRow, UnitRow
 from server.tenants.repository.units import seen_by
@@ -135,7 +136,7 @@ async def lines_above(session: AsyncSession, scope: Scope, unit_ids: Sequence[UU
         )
         .where(
             UnitClosureRow.organization_id == scope.organization_id,
-            UnitClosureRow.descendant_id == any_(bindparam(None, list(unit_ids), type_=ARRAY(Uuid()))),
+            is_one_of(UnitClosureRow.descendant_id, unit_ids),
             UnitClosureRow.depth > 0,
             *seen_by(scope),
         )
@@ -151,7 +152,7 @@ async def count_children(session: AsyncSession, scope: Scope, unit_ids: Sequence
         select(child.parent_id, func.count())
         .where(
             *seen_by(scope, child),
-            child.parent_id == any_(bindparam(None, list(unit_ids), type_=ARRAY(Uuid()))),
+            is_one_of(child.parent_id, unit_ids),
             child.archived_at.is_(None),
         )
         .group_by(child.parent_id)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, exists, insert, literal, or_, select, true
+from sqlalchemy import ColumnElement, exists, insert, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from server.kit.pagination import Keyset, PageArguments
+from server.tenants.cuts import in_reach, in_reach_or_above, is_one_of
 from server.tenants.models import LocationGroupUnitRow, OrganizationRow, UnitClosureRow, UnitRow
 from server.tenants.rules import UnitFilter
 from server.tenants.scope import Scope
@@ -30,7 +31,7 @@ async def ancestors_of(session: AsyncSession, organization_id: UUID, unit_ids: S
         .distinct()
         .where(
             UnitClosureRow.organization_id == organization_id,
-            UnitClosureRow.descendant_id.in_(unit_ids),
+            is_one_of(UnitClosureRow.descendant_id, unit_ids),
             UnitClosureRow.depth > 0,
         )
     )
@@ -45,11 +46,7 @@ async def organization(session: AsyncSession, organization_id: UUID) -> Organiza
 def seen_by(scope: Scope, row: type[UnitRow] = UnitRow) -> list[ColumnElement[bool]]:
     """Return the conditions of what a scope sees: the units that it reaches, and the line above them."""
     same = row.organization_id == scope.organization_id
-    if scope.all_units:
-        return [same]
-    # One array parameter: an IN list of 10,000 units would be 10,000 parameters.
-    ids = [*scope.by_unit, *scope.lineage_ids]
-    return [same, row.id == any_(bindparam(None, ids, type_=ARRAY(Uuid())))]
+    return [same, in_reach_or_above(scope, row.id)]
 
 
 async def unit(session: AsyncSession, scope: Scope, unit_id: UUID) -> UnitRow | None:
@@ -60,9 +57,7 @@ async def unit(session: AsyncSession, scope: Scope, unit_id: UUID) -> UnitRow | 
 
 async def units_by_id(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[UnitRow]:
     """Return the units with these ids that the scope sees."""
-    statement = select(UnitRow).where(
-        *seen_by(scope), UnitRow.id == any_(bindparam(None, list(ids), type_=ARRAY(Uuid())))
-    )
+    statement = select(UnitRow).where(*seen_by(scope), is_one_of(UnitRow.id, ids))
     return (await session.scalars(statement)).all()
 
 
@@ -148,11 +143,10 @@ def _lies_under(organization_id: UUID, above: UUID | InstrumentedAttribute[UUID]
 
 def _is_member(scope: Scope, group_id: UUID) -> ColumnElement[bool]:
     """Select the members of a group whose unit the scope reaches, as far as they still lie under that unit."""
-    owned = true() if scope.all_units else LocationGroupUnitRow.unit_id.in_(scope.unit_ids)
     return exists().where(
         LocationGroupUnitRow.organization_id == scope.organization_id,
         LocationGroupUnitRow.group_id == group_id,
         LocationGroupUnitRow.location_id == UnitRow.id,
-        owned,
+        in_reach(scope, LocationGroupUnitRow.unit_id),
         _lies_under(scope.organization_id, LocationGroupUnitRow.unit_id),
     )
