@@ -24,7 +24,7 @@ run: $(READY)  ## Start everything on this machine, play the demo day, run until
 
 .PHONY: test
 test: $(READY)  ## Run the tests; TESTS=tests/inbox narrows them
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not faults and not clients" $(TESTS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not faults and not clients" $(TESTS)
 
 .PHONY: check
 check: lint types imports drift architecture  ## Run all that CI runs beside the tests

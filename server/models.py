@@ -7,6 +7,7 @@ from server.auth import models as auth
 from server.auth import oauth_models as oauth
 from server.campaigns import models as campaigns
 from server.channels import models as channels
+from server.comments import models as comments
 from server.consent import models as consent
 from server.contacts import models as contacts
 from server.inbox import models as inbox
@@ -36,6 +37,7 @@ SLICES = (
     approvals,
     templates,
     inbox,
+    comments,
     campaigns,
     privacy,
     departures,
