@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -96,6 +96,8 @@ class WebSettings(_Settings):
     max_webhook_bytes: int = Field(default=3_000_000, alias="SWITCHBOARD_MAX_WEBHOOK_BYTES", ge=1_000)
     max_file_bytes: int = Field(default=20_000_000, alias="SWITCHBOARD_MAX_FILE_BYTES", ge=1_000)
     file_days: float = Field(default=7.0, alias="SWITCHBOARD_FILE_DAYS", gt=0)
+    media_hosts: str = Field(default="", alias="SWITCHBOARD_MEDIA_HOSTS")
+    media_days: float = Field(default=400.0, alias="SWITCHBOARD_MEDIA_DAYS", gt=0)
     receive_timeout_s: float = Field(default=15.0, alias="SWITCHBOARD_RECEIVE_TIMEOUT_S", gt=0)
 
     @property
@@ -103,7 +105,14 @@ class WebSettings(_Settings):
         """Say whether introspection and GraphiQL are served."""
         return self.environment is not Environment.PRODUCTION
 
-    @cached_property
+    @property
+    def trusted_media(self) -> tuple[str, ...]:
+        """Return the "host:port" places inbound media is fetched from although they are not public; never in production."""
+        if not self.is_open_for_development:
+            return ()
+        return tuple(place.strip() for place in self.media_hosts.split(",") if place.strip())
+
+    @property
     def origins(self) -> tuple[str, ...]:
         """Return the origins allowed to open browser connections."""
         return tuple(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
@@ -143,6 +152,53 @@ class MessengerSettings(_Settings):
     graph_version: str = Field(default="v25.0", alias="MESSENGER_GRAPH_VERSION")
 
 
+class InstagramSettings(_Settings):
+    """Our Instagram app, for people who sign in at Instagram itself. Accounts behind Facebook pages use Messenger's app."""
+
+    app_id: str = Field(default="", alias="INSTAGRAM_APP_ID")
+    app_secret: SecretStr = Field(default=SecretStr(""), alias="INSTAGRAM_APP_SECRET")
+    verify_token: SecretStr = Field(default=SecretStr(""), alias="INSTAGRAM_VERIFY_TOKEN")
+    graph_url: str = Field(default="https://graph.instagram.com", alias="INSTAGRAM_GRAPH_URL")
+    token_url: str = Field(default="https://api.instagram.com", alias="INSTAGRAM_TOKEN_URL")
+    dialog_url: str = Field(default="https://www.instagram.com", alias="INSTAGRAM_DIALOG_URL")
+
+
+class XSettings(_Settings):
+    """Our app at X: OAuth 2 client, the consumer secret that signs webhooks, and the app-only token that registers them.
+
+    `events` says which generation of webhooks the app has: "activity" (X Activity API) or "account" (Account Activity API).
+    """
+
+    client_id: str = Field(default="", alias="X_CLIENT_ID")
+    client_secret: SecretStr = Field(default=SecretStr(""), alias="X_CLIENT_SECRET")
+    consumer_secret: SecretStr = Field(default=SecretStr(""), alias="X_CONSUMER_SECRET")
+    bearer_token: SecretStr = Field(default=SecretStr(""), alias="X_BEARER_TOKEN")
+    events: str = Field(default="activity", alias="X_EVENTS", pattern="^(activity|account)$")
+    api_url: str = Field(default="https://api.x.com", alias="X_API_URL")
+    dialog_url: str = Field(default="https://x.com", alias="X_DIALOG_URL")
+
+
+class LinkedInSettings(_Settings):
+    """Our app at LinkedIn. `partner` switches member messages on, for apps that LinkedIn approved for them."""
+
+    client_id: str = Field(default="", alias="LINKEDIN_CLIENT_ID")
+    client_secret: SecretStr = Field(default=SecretStr(""), alias="LINKEDIN_CLIENT_SECRET")
+    application_urn: str = Field(default="", alias="LINKEDIN_APPLICATION_URN")
+    version: str = Field(default="202607", alias="LINKEDIN_VERSION", pattern="^[0-9]{6}$")
+    partner: bool = Field(default=False, alias="LINKEDIN_PARTNER")
+    api_url: str = Field(default="https://api.linkedin.com", alias="LINKEDIN_API_URL")
+    dialog_url: str = Field(default="https://www.linkedin.com", alias="LINKEDIN_DIALOG_URL")
+
+
+class TikTokSettings(_Settings):
+    """Our app at TikTok's business API, which calls it client key, client id or app id."""
+
+    client_key: str = Field(default="", alias="TIKTOK_CLIENT_KEY")
+    client_secret: SecretStr = Field(default=SecretStr(""), alias="TIKTOK_CLIENT_SECRET")
+    api_url: str = Field(default="https://business-api.tiktok.com", alias="TIKTOK_API_URL")
+    dialog_url: str = Field(default="https://www.tiktok.com", alias="TIKTOK_DIALOG_URL")
+
+
 class SendSettings(_Settings):
     """The clockwork of sends and jobs, in seconds; `deadline` bounds one call and stays below half the lease."""
 
@@ -153,6 +209,21 @@ class SendSettings(_Settings):
     sweep_s: float = Field(default=2.0, alias="SWEEP_S", gt=0)
     rering_s: float = Field(default=10.0, alias="RERING_S", gt=0)
     cost_import_s: float = Field(default=60.0, alias="COST_IMPORT_S", gt=0)
+
+
+class ChannelSettings(_Settings):
+    """How grants are kept alive and pages compared with their platforms, in seconds.
+
+    `sync` is the pause between two comparisons of one page; what is younger than `skew` is left to the next one. `lease` is
+    how long one worker may ask for new tokens before another one does; `wait` how long a worker waits for that other one.
+    """
+
+    sync_s: float = Field(default=300.0, alias="CHANNEL_SYNC_S", gt=0)
+    skew_s: float = Field(default=30.0, alias="CHANNEL_SYNC_SKEW_S", ge=0)
+    subscription_check_s: float = Field(default=3_600.0, alias="CHANNEL_SUBSCRIPTION_CHECK_S", gt=0)
+    grant_check_s: float = Field(default=86_400.0, alias="CHANNEL_GRANT_CHECK_S", gt=0)
+    refresh_lease_s: float = Field(default=40.0, alias="CHANNEL_REFRESH_LEASE_S", gt=0)
+    refresh_wait_s: float = Field(default=5.0, alias="CHANNEL_REFRESH_WAIT_S", gt=0)
 
 
 class Settings:
@@ -166,7 +237,12 @@ class Settings:
         self.mail = MailSettings()
         self.sign_in = SignInSettings()
         self.messenger = MessengerSettings()
+        self.instagram = InstagramSettings()
+        self.x = XSettings()
+        self.linkedin = LinkedInSettings()
+        self.tiktok = TikTokSettings()
         self.sends = SendSettings()
+        self.channels = ChannelSettings()
 
 
 @lru_cache(maxsize=1)

@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from server.platforms.capabilities.capability import Capability
+from server.platforms.capabilities.instagram import INSTAGRAM
+from server.platforms.capabilities.linkedin import LINKEDIN
 from server.platforms.capabilities.messenger import MESSENGER
+from server.platforms.capabilities.tiktok import TIKTOK
+from server.platforms.capabilities.x import X
 from server.platforms.port import Channel
 
-CATALOGUE: Mapping[Channel, tuple[Capability, ...]] = {Channel.MESSENGER: MESSENGER}
+CATALOGUE: Mapping[Channel, tuple[Capability, ...]] = {
+    Channel.MESSENGER: MESSENGER,
+    Channel.INSTAGRAM: INSTAGRAM,
+    Channel.X: X,
+    Channel.LINKEDIN: LINKEDIN,
+    Channel.TIKTOK: TIKTOK,
+}
 
 
 class NoCapability(Exception):

@@ -6,11 +6,12 @@ from decimal import Decimal, InvalidOperation
 
 import orjson
 
-from server.platforms.messenger.asking import ask, walk
-from server.platforms.messenger.client import GraphCall, GraphClient, path
-from server.platforms.messenger.reading import identifier, items, mapping, text
 from server.platforms.messenger.sending import ad_account
+from server.platforms.meta.asking import ask, walk
+from server.platforms.meta.client import GraphCall, GraphClient
 from server.platforms.port import CampaignCosts, FailureReason, PageCredentials, PlatformCallFailed
+from server.platforms.wire.http import path
+from server.platforms.wire.reading import identifier, items, mapping, text
 
 # In hundredths of the account's currency: a ceiling that the platform wants to have, not a price.
 DAILY_BUDGET = 100_000

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from server.platforms.messenger.items import tracking_ids
-from server.platforms.messenger.reading import Json, identifier, mapping, text, whole
-from server.platforms.messenger.subject import Subject, Unreadable
+from server.platforms.meta.items import tracking_ids
+from server.platforms.meta.subject import Subject, Unreadable
 from server.platforms.port import (
     CommentChanged,
+    CommentKind,
     Delivered,
     DeliveryFailed,
     Event,
@@ -15,6 +15,7 @@ from server.platforms.port import (
     Read,
     ReviewChanged,
 )
+from server.platforms.wire.reading import Json, identifier, mapping, text, whole
 
 _VERBS = {
     "add": "add",
@@ -24,6 +25,7 @@ _VERBS = {
     "remove": "remove",
     "delete": "remove",
     "hide": "hide",
+    "unhide": "unhide",
 }
 
 
@@ -50,6 +52,32 @@ def read_comment(subject: Subject) -> list[Event]:
         is_own=person is not None and person == subject.page,
         text=text(value.get("message")),
         occurred_at=subject.at(),
+    )
+    return [changed]
+
+
+def read_mention(subject: Subject) -> list[Event]:
+    """Read a post or comment elsewhere that names the page. Its shape is not documented, so little is taken for sure."""
+    value = subject.part("value")
+    item, verb = text(value.get("item")) or "post", text(value.get("verb")) or "add"
+    mention_id = identifier(value.get("comment_id")) or identifier(value.get("post_id"))
+    if item not in ("post", "comment") or verb not in _VERBS:
+        return [Noticed(f"mention:{item[:30]}:{verb[:30]}")]
+    if mention_id is None:
+        raise Unreadable("neither a comment nor a post")
+    author = mapping(value.get("from"))
+    person = identifier(author.get("id")) or identifier(value.get("sender_id"))
+    changed = CommentChanged(
+        comment_id=mention_id,
+        post_id=identifier(value.get("post_id")),
+        parent_id=identifier(value.get("parent_id")),
+        verb=_VERBS[verb],
+        person=person,
+        person_name=text(author.get("name")) or text(value.get("sender_name")),
+        is_own=person is not None and person == subject.page,
+        text=text(value.get("message")),
+        occurred_at=subject.at(),
+        kind=CommentKind.MENTION,
     )
     return [changed]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from server.platforms.messenger.asking import ask
-from server.platforms.messenger.client import GraphCall, GraphClient, path
-from server.platforms.messenger.reading import text
+from server.platforms.meta.asking import ask
+from server.platforms.meta.client import GraphCall, GraphClient
 from server.platforms.port import FailureReason, PageCredentials, PlatformCallFailed, Profile
+from server.platforms.wire.http import path
+from server.platforms.wire.reading import text
 
 _TOLD_NOTHING = frozenset(
     {FailureReason.NOT_CONNECTED, FailureReason.PRIVACY_BLOCKED, FailureReason.BAD_CONTENT, FailureReason.AMBIGUOUS}
