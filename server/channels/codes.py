@@ -6,15 +6,20 @@ up inside its tenant's wall; the secret part alone opens it.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
 import re
 import secrets
 from uuid import UUID
 
+from server.channels.models import CallbackKind
 from server.kit.crypto import KeyRing, keyed_hash
 from server.kit.ids import MalformedId, decode_as, encode
+from server.platforms.port import Channel, SignedCallback
 
 _STATE = re.compile(r"swc_([0-9a-z]{26})_[0-9A-Za-z_-]{43}", re.ASCII)
+_CONFIRMATION = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _MAX_COMPLETION = 100
 
 
@@ -37,6 +42,28 @@ def organization_of(state: str) -> UUID | None:
 def make_completion() -> str:
     """Make a completion code with 256 random bits."""
     return secrets.token_urlsafe(32)
+
+
+def make_verifier() -> str:
+    """Make a PKCE verifier: 86 unreserved characters, 512 random bits (RFC 7636 section 4.1)."""
+    return secrets.token_urlsafe(64)
+
+
+def challenge_of(verifier: str) -> str:
+    """Return the S256 challenge of a verifier (RFC 7636 section 4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def confirmation_of(keys: KeyRing, channel: Channel, kind: CallbackKind, callback: SignedCallback) -> str:
+    """Return the code of a callback's status page: the same for each delivery, and not to be guessed."""
+    issued = callback.issued_at.isoformat() if callback.issued_at else ""
+    told = f"{channel.value}:{kind.value}:{callback.person_external_id}:{issued}"
+    return hash_of(keys, CONFIRMATION_CODE, told).hex()[:40]
+
+
+def is_confirmation(code: str) -> bool:
+    """Say whether a text looks like a confirmation code."""
+    return _CONFIRMATION.fullmatch(code) is not None
 
 
 def hash_of(keys: KeyRing, purpose: str, code: str) -> bytes:
@@ -62,3 +89,5 @@ def _hash(key: bytes, purpose: str, code: str) -> bytes:
 
 STATE = "channel_connection.state"
 COMPLETION = "channel_connection.completion"
+CONFIRMATION = "platform_request.code"
+CONFIRMATION_CODE = "platform_request.made"

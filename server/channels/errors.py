@@ -78,3 +78,9 @@ class PageDisconnected(DomainError):
 
     def __init__(self) -> None:
         super().__init__("This page is disconnected. Connect it again to act for it.")
+
+
+class ChoicesUnclear(DomainError):
+    """A bulk connect was given no list, or several; or its list cannot be read."""
+
+    code = "channel.choices_unclear"

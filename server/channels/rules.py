@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from server.platforms.port import Channel, RawEvent
@@ -16,6 +16,7 @@ STATE_LIFETIME = timedelta(minutes=15)
 CHOICE_LIFETIME = timedelta(hours=1)
 MAX_URL = 2_000
 MAX_CHOICES = 1_000
+MAX_LIST = 10_000
 MAX_CODE = 4_096
 MAX_KEY_BYTES = 1_000
 """A row of a PostgreSQL index holds about 2,700 bytes; a key has at most two such texts."""
@@ -42,6 +43,12 @@ def is_return_url(url: str) -> bool:
     if not host or port == 0 or "@" in parts.netloc:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+
+
+def is_origin_of(issuer: str, url: str) -> bool:
+    """Say whether an issuer that a callback names is where the dialogue stands."""
+    parts = urlsplit(url)
+    return issuer.rstrip("/") == f"{parts.scheme}://{parts.netloc}"
 
 
 def with_query(url: str, added: Mapping[str, str]) -> str:
@@ -124,3 +131,47 @@ def _trouble(event: RawEvent) -> str | None:
 def storable_text(value: str, limit: int = 2_000) -> str:
     """Return the text without what a text column refuses, cut to `limit` characters."""
     return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:limit]
+
+
+WEEK = timedelta(days=7)
+URGENT = timedelta(seconds=90)
+"""A token that ends sooner is renewed before it is used."""
+SYNC_REACH = timedelta(days=30)
+"""How far back a page is compared at most; X, the shortest memory of all, keeps that long (platforms.md 4.2)."""
+_LONGEST_PAUSE = timedelta(hours=1)
+
+
+def refresh_due(tokens_at: datetime, expires_at: datetime | None) -> datetime | None:
+    """Return when a token is renewed ahead of its end: with a quarter of its life left, and weekly; None if it has no end.
+
+    Instagram's must be renewed weekly and be a day old for it (platforms.md 3.1).
+    """
+    if expires_at is None:
+        return None
+    return min(expires_at - (expires_at - tokens_at) / 4, tokens_at + WEEK)
+
+
+def is_urgent(expires_at: datetime | None, now: datetime) -> bool:
+    """Say whether a token must not be used any more without being renewed."""
+    return expires_at is not None and expires_at - now <= URGENT
+
+
+def pause_after(failures: int, first: timedelta = timedelta(seconds=2)) -> timedelta:
+    """Return how long to wait after so many failures in a row: doubling, up to an hour."""
+    pause: timedelta = first * 2 ** min(max(0, failures - 1), 20)
+    return min(pause, _LONGEST_PAUSE)
+
+
+def ends_soon(expires_at: datetime | None, refresh_expires_at: datetime | None, now: datetime, *, renews: bool) -> bool:
+    """Say whether a grant ends within a week and nothing of ours can prevent it."""
+    end = refresh_expires_at if renews else expires_at
+    return end is not None and end - now <= WEEK
+
+
+def sync_since(
+    since: datetime, complete_until: datetime | None, now: datetime, skew: timedelta
+) -> tuple[datetime, bool]:
+    """Return from when a page is compared, and whether that leaves no time out that was not compared before."""
+    wanted = since if complete_until is None else max(since, complete_until - skew)
+    floor = now - SYNC_REACH
+    return (wanted, True) if wanted >= floor else (floor, False)

@@ -17,13 +17,13 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Index, Text, UniqueConstraint, delete, func, text, update
+from sqlalchemy import ColumnElement, Index, Text, UniqueConstraint, case, delete, func, literal, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.kit.db import Base, TenantRow, Wall, walled
-from server.kit.ids import new_id
+from server.kit.ids import new_id, new_ids
 
 
 class Queue(StrEnum):
@@ -200,7 +200,8 @@ def decode(name: str, payload: dict[str, Any]) -> Job:
 
 BELL_CHANNEL = "switchboard_bell"
 # One JSON array instead of a VALUES list: one statement text for any number of jobs, so that it is compiled once, and one
-# parameter that C code writes. The bell hangs on the same statement: it is rung at the commit, without a way of its own.
+# parameter that C code writes. The bell hangs on the same statement: it is rung at the commit. What nobody took up yet is
+# only locked, not written again: a claim waits for this commit and sees all that it brings.
 _WRITE = text("""
 WITH written AS (INSERT INTO job AS owed (organization_id, id, kind, queue, payload, dedupe_key, due_at, max_attempts)
 SELECT w.organization_id, w.id, w.kind, w.queue, w.payload, w.key,
@@ -210,10 +211,10 @@ FROM ROWS FROM (jsonb_to_recordset(cast(:jobs AS jsonb)) AS (
 )) WITH ORDINALITY AS w(organization_id, id, kind, queue, payload, key, delay, most, place)
 ORDER BY w.place
 ON CONFLICT (organization_id, kind, dedupe_key) DO UPDATE SET
-  generation = owed.generation + 1, due_at = least(owed.due_at, excluded.due_at),
-  payload = excluded.payload, rung_at = NULL,
+  generation = owed.generation + 1, due_at = least(owed.due_at, excluded.due_at), payload = excluded.payload, rung_at = NULL,
   state = CASE WHEN owed.state = 'DEAD' THEN 'QUEUED' ELSE owed.state END,
   attempts = CASE WHEN owed.state = 'DEAD' THEN 0 ELSE owed.attempts END
+WHERE owed.state <> 'QUEUED' OR owed.due_at > excluded.due_at OR owed.payload <> excluded.payload
 ) SELECT pg_notify(:bell, '')
 """)
 
@@ -231,9 +232,8 @@ async def write_many(session: AsyncSession, wanted: Sequence[tuple[UUID, Deferre
     if not wanted:
         return
     rows: dict[tuple[UUID, str, str], dict[str, object]] = {}
-    for organization_id, one in wanted:
+    for row_id, (organization_id, one) in zip(new_ids(len(wanted)), wanted, strict=True):
         kind = kind_of(type(one.job))
-        row_id = new_id()
         key = one.key or str(row_id)
         rows[organization_id, kind.name, key] = {
             "organization_id": organization_id,
@@ -319,8 +319,9 @@ async def finish(session: AsyncSession, claimed: ClaimedJob, worker_id: UUID) ->
 
 
 async def release(session: AsyncSession, claimed: ClaimedJob, worker_id: UUID, delay: timedelta) -> None:
-    """Give the job back, due after `delay`, without counting this run as an attempt."""
-    await _requeue(session, claimed, worker_id, delay=delay, attempts=claimed.attempts - 1)
+    """Give the job back, due after `delay` or, if asked for again meanwhile, at once; the run counts as no attempt."""
+    pause = case((JobRow.generation == claimed.generation, literal(delay)), else_=literal(timedelta()))
+    await _requeue(session, claimed, worker_id, delay=pause, attempts=claimed.attempts - 1)
 
 
 async def _requeue(
@@ -328,7 +329,7 @@ async def _requeue(
     claimed: ClaimedJob,
     worker_id: UUID,
     *,
-    delay: timedelta,
+    delay: timedelta | ColumnElement[timedelta],
     attempts: int,
     error: str | None = None,
 ) -> bool:
@@ -338,9 +339,7 @@ async def _requeue(
         .values(
             state=JobState.QUEUED,
             due_at=func.clock_timestamp() + delay,
-            rung_at=None,
-            claimed_by=None,
-            claimed_at=None,
+            **dict.fromkeys(("rung_at", "claimed_by", "claimed_at")),
             attempts=attempts,
             last_error=error,
         )

@@ -35,6 +35,17 @@ async def is_abandoned(session: AsyncSession, worker_id: UUID) -> bool:
     return bool(taken.scalar_one())
 
 
+_NAMED = "switchboard-worker-"
+_LIVING = text("""
+SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND starts_with(application_name, :named)
+""")
+
+
+async def living(session: AsyncSession) -> frozenset[str]:
+    """Return how the sessions of the workers' locks are named now. A hint that one of them ended; `is_abandoned` is the proof."""
+    return frozenset((await session.scalars(_LIVING, {"named": _NAMED})).all())
+
+
 class WorkerLock:
     """Holds the lock of one worker id on a connection of its own, which must not go through a transaction pooler."""
 
@@ -50,7 +61,7 @@ class WorkerLock:
         await self.release()
         worker_id = new_id()
         connection = await psycopg.AsyncConnection.connect(
-            self._dsn, autocommit=True, connect_timeout=5, application_name=f"switchboard-worker-{worker_id}"
+            self._dsn, autocommit=True, connect_timeout=5, application_name=f"{_NAMED}{worker_id}"
         )
         await connection.execute("SELECT pg_advisory_lock(%s)", (lock_key(worker_id),))
         self._connection, self.worker_id, self._alive_at = connection, worker_id, monotonic_s()

@@ -63,6 +63,8 @@ class Leaving:
     note: str = ""
     is_first: bool = False
     """Erased before all others, because its rows are found by rows of other tables without a foreign key."""
+    at_once: int = _AT_ONCE
+    """How many rows the export holds in memory; few where a row holds a file."""
 
     @property
     def table(self) -> Table:
@@ -96,14 +98,14 @@ def among(ids: Sequence[UUID]) -> ColumnElement[Any]:
 async def export_rows(
     uow: UnitOfWork, part: Leaving, unit_ids: Sequence[UUID]
 ) -> AsyncIterator[Sequence[Mapping[str, object]]]:
-    """Yield a table's rows of these units in the order of their keys, up to 1,000 at a time; nothing that is secret."""
+    """Yield a table's rows of these units in the order of their keys, `at_once` at a time; nothing that is secret."""
     if part.of_units is None:
         return
     columns = [one for one in part.table.columns if not one.name.endswith(_SECRETS)]
     statement = (
         select(*columns).where(*_of(uow, part, part.of_units(unit_ids))).order_by(*part.table.primary_key.columns)
     )
-    found = await uow.session.stream(statement, execution_options={"yield_per": _AT_ONCE})
+    found = await uow.session.stream(statement, execution_options={"yield_per": part.at_once})
     binary = [one.name for one in columns if isinstance(one.type, LargeBinary)]
     async for rows in found.mappings().partitions():
         yield [dict(row) | {name: _hex(row[name]) for name in binary} for row in rows]

@@ -83,6 +83,7 @@ class OperationKind(StrEnum):
     AUDIT_EXPORT = "AUDIT_EXPORT"
     CLIENT_OFFBOARDING = "CLIENT_OFFBOARDING"
     CONTACT_ERASURE = "CONTACT_ERASURE"
+    CHANNEL_CONNECT = "CHANNEL_CONNECT"
 
 
 class OperationState(StrEnum):
@@ -106,6 +107,7 @@ WATCHED_WITH: Mapping[OperationKind, Permission] = {
     OperationKind.AUDIT_EXPORT: Permission.AUDIT_READ,
     OperationKind.CLIENT_OFFBOARDING: Permission.UNIT_OFFBOARD,
     OperationKind.CONTACT_ERASURE: Permission.CONTACT_ERASE,
+    OperationKind.CHANNEL_CONNECT: Permission.CHANNEL_CONNECT,
 }
 """What others than the one who asked for it need on its unit to see an operation."""
 

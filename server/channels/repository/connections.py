@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.channels.models import ConnectedAccountRow, ConnectionRow, ConnectionState
+from server.channels.repository.grants import AT_REST
 from server.platforms.port import Channel
+
+NOW = func.clock_timestamp()
+"""The database's time, as a value of a row."""
 
 
 async def open_by_state(
@@ -50,10 +54,10 @@ async def forget_expired(session: AsyncSession, organization_id: UUID) -> None:
         update(ConnectionRow)
         .where(
             ConnectionRow.organization_id == organization_id,
-            ConnectionRow.found_sealed.is_not(None),
+            or_(ConnectionRow.found_sealed.is_not(None), ConnectionRow.verifier_sealed.is_not(None)),
             ConnectionRow.expires_at < func.clock_timestamp(),
         )
-        .values(found_sealed=None)
+        .values(found_sealed=None, verifier_sealed=None)
     )
 
 
@@ -82,9 +86,9 @@ async def insert_account(session: AsyncSession, values: dict[str, Any]) -> bool:
 
 
 async def renew_account(session: AsyncSession, organization_id: UUID, account_id: UUID, values: dict[str, Any]) -> None:
-    """Give an account its new token and health."""
+    """Give an account its new tokens and health; a renewal of the old ones that is on its way means nothing any more."""
     await session.execute(
         update(ConnectedAccountRow)
         .where(ConnectedAccountRow.organization_id == organization_id, ConnectedAccountRow.id == account_id)
-        .values(**values)
+        .values(**AT_REST, token_version=ConnectedAccountRow.token_version + 1, was_forced=False, **values)
     )

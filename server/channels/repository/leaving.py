@@ -43,7 +43,21 @@ async def refuse_connections(session: AsyncSession, organization_id: UUID, unit_
             ConnectionRow.unit_id == among(unit_ids),
             ConnectionRow.state.in_([ConnectionState.STARTED, ConnectionState.GRANTED]),
         )
-        .values(state=ConnectionState.REFUSED, found_sealed=None, failure="leaving")
+        .values(state=ConnectionState.REFUSED, found_sealed=None, verifier_sealed=None, failure="leaving")
+        .execution_options(**_QUIET)
+    )
+
+
+async def refuse_connections_of(session: AsyncSession, organization_id: UUID, account_id: UUID) -> None:
+    """End the dialogues that gave a grant and are still open, and forget what they found."""
+    await session.execute(
+        update(ConnectionRow)
+        .where(
+            ConnectionRow.organization_id == organization_id,
+            ConnectionRow.account_id == account_id,
+            ConnectionRow.state == ConnectionState.GRANTED,
+        )
+        .values(state=ConnectionState.REFUSED, found_sealed=None, failure="withdrawn")
         .execution_options(**_QUIET)
     )
 

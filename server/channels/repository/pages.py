@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Row, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +25,15 @@ async def page(session: AsyncSession, organization_id: UUID, page_id: UUID, *, l
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return (await session.scalars(statement)).one_or_none()
+
+
+async def page_names(
+    session: AsyncSession, organization_id: UUID, page_id: UUID
+) -> Row[UUID, UUID, Channel, str, str] | None:
+    """Return id, unit, channel and the platform's id and name of one page that the scope sees; it never opens the rest."""
+    columns = (PageRow.id, PageRow.unit_id, PageRow.channel, PageRow.external_id, PageRow.name)
+    statement = select(*columns).where(PageRow.organization_id == organization_id, PageRow.id == page_id)
+    return (await session.execute(statement)).one_or_none()
 
 
 async def account(session: AsyncSession, organization_id: UUID, account_id: UUID) -> ConnectedAccountRow | None:
@@ -79,6 +88,18 @@ async def lock_by_external_id(
     return {row.external_id: row for row in await session.scalars(statement)}
 
 
+async def units_by_external_id(
+    session: AsyncSession, organization_id: UUID, channel: Channel, external_ids: Sequence[str]
+) -> dict[str, UUID]:
+    """Return the unit of each page with one of these names on the platform that the scope sees."""
+    statement = select(PageRow.external_id, PageRow.unit_id).where(
+        PageRow.organization_id == organization_id,
+        PageRow.channel == channel,
+        PageRow.external_id.in_(external_ids),
+    )
+    return {row.external_id: row.unit_id for row in await session.execute(statement)}
+
+
 @dataclass(frozen=True, slots=True)
 class WantedRoute:
     """A page that an organization wants to own, by the platform's name and ours."""
@@ -131,26 +152,13 @@ async def mark_page(
     """Set a page's health; False if it was so already."""
     changed = await session.execute(
         update(PageRow)
-        .where(PageRow.organization_id == organization_id, PageRow.id == page_id, PageRow.health != health)
-        .values(health=health, health_reason=reason)
-        .returning(PageRow.id)
-    )
-    return changed.first() is not None
-
-
-async def mark_account(
-    session: AsyncSession, organization_id: UUID, account_id: UUID, health: Health, reason: str
-) -> bool:
-    """Set an account's health; False if it was so already."""
-    changed = await session.execute(
-        update(ConnectedAccountRow)
         .where(
-            ConnectedAccountRow.organization_id == organization_id,
-            ConnectedAccountRow.id == account_id,
-            ConnectedAccountRow.health != health,
+            PageRow.organization_id == organization_id,
+            PageRow.id == page_id,
+            or_(PageRow.health != health, PageRow.is_ill_by_grant),
         )
-        .values(health=health, health_reason=reason)
-        .returning(ConnectedAccountRow.id)
+        .values(health=health, health_reason=reason, health_since=func.clock_timestamp(), is_ill_by_grant=False)
+        .returning(PageRow.id)
     )
     return changed.first() is not None
 
@@ -169,5 +177,8 @@ async def mark_subscribed(session: AsyncSession, organization_id: UUID, page_id:
     await session.execute(
         update(PageRow)
         .where(PageRow.organization_id == organization_id, PageRow.id == page_id, PageRow.disconnected_at.is_(None))
-        .values(subscribed_at=func.clock_timestamp())
+        .values(
+            subscribed_at=func.coalesce(PageRow.subscribed_at, func.clock_timestamp()),
+            subscription_checked_at=func.clock_timestamp(),
+        )
     )

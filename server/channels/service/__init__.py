@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from server.channels.rules import callback_uri
-from server.channels.service.connect import CallbackResult, begin_connection, complete_callback
-from server.channels.service.events import mark_dead, mark_handled, next_events
+from server.channels.service.backfilling import (
+    SyncPlan,
+    note_subscription_checked,
+    note_sync_failed,
+    plan_sync,
+    record_backfill,
+    syncs_of,
+)
+from server.channels.service.connect import CallbackResult, Dialogue, begin_connection, complete_callback
+from server.channels.service.connecting_many import (
+    AT_ONCE,
+    Wanted,
+    choices_of,
+    connect_part,
+    end_connecting,
+    start_connecting,
+)
+from server.channels.service.events import mark_dead, mark_handled, mark_unknown, next_events, waiting_mailboxes
 from server.channels.service.finish import OfferedPage, PageResult, disconnect_page, finish_connection, found_pages
+from server.channels.service.forgetting import forget_payloads
+from server.channels.service.health import GrantCheck, check_due, next_care, next_step, note_check, tend
 from server.channels.service.ingest import Ingested, record_events
+from server.channels.service.intake import Intake
 from server.channels.service.leaving import (
     DepartingAccount,
     DepartingPage,
@@ -30,23 +49,55 @@ from server.channels.service.pages import (
     pages_by_id,
     pause_page,
 )
+from server.channels.service.refreshing import (
+    RefreshClaim,
+    Standing,
+    claim_refresh,
+    note_refresh_failed,
+    note_refused_token,
+    standing,
+    standing_of_page,
+    store_tokens,
+)
+from server.channels.service.withdrawing import (
+    ask_after_grant,
+    request_state,
+    take_callback,
+    withdraw_grant,
+    withdraw_of_page,
+)
 
 __all__ = [
+    "AT_ONCE",
     "CallbackResult",
     "DepartingAccount",
     "DepartingPage",
+    "Dialogue",
+    "GrantCheck",
     "Ingested",
+    "Intake",
     "OfferedPage",
     "PageRef",
     "PageResult",
+    "RefreshClaim",
+    "Standing",
+    "SyncPlan",
+    "Wanted",
+    "ask_after_grant",
     "begin_connection",
     "callback_uri",
+    "check_due",
+    "choices_of",
+    "claim_refresh",
     "complete_callback",
+    "connect_part",
     "credentials",
     "departing_accounts",
     "departing_pages",
     "disconnect_page",
+    "end_connecting",
     "finish_connection",
+    "forget_payloads",
     "forget_strays",
     "found_pages",
     "freeze_pages",
@@ -58,11 +109,32 @@ __all__ = [
     "mark_handled",
     "mark_subscribed",
     "mark_unhealthy",
+    "mark_unknown",
+    "next_care",
     "next_events",
+    "next_step",
+    "note_check",
+    "note_refresh_failed",
+    "note_refused_token",
+    "note_subscription_checked",
+    "note_sync_failed",
     "page_ref",
     "pages_by_id",
     "pause_page",
+    "plan_sync",
+    "record_backfill",
     "record_events",
+    "request_state",
+    "standing",
+    "standing_of_page",
+    "start_connecting",
+    "store_tokens",
+    "syncs_of",
+    "take_callback",
+    "tend",
+    "waiting_mailboxes",
     "wipe_account",
     "wipe_page",
+    "withdraw_grant",
+    "withdraw_of_page",
 ]

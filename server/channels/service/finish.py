@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from server.audit import service as audit
@@ -17,7 +18,7 @@ from server.channels.errors import (
     PageNotOffered,
     PageTaken,
 )
-from server.channels.jobs import SubscribePage
+from server.channels.jobs import KeepGrant, SubscribePage
 from server.channels.models import ConnectionRow, ConnectionState, Health, PageRow
 from server.channels.repository import connections, pages
 from server.channels.repository.pages import WantedRoute
@@ -31,6 +32,9 @@ from server.tenants import service as tenants
 from server.tenants.rules import Permission
 from server.tenants.uow import UnitOfWork
 
+_FIRST_CARE = timedelta(minutes=1)
+_LISTS = ("tasks", "missing_permissions")
+
 
 @dataclass(frozen=True, slots=True)
 class OfferedPage:
@@ -40,6 +44,7 @@ class OfferedPage:
     name: str
     tasks: tuple[str, ...]
     has_ad_account: bool
+    missing_permissions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,10 @@ class _Wish:
 
 async def found_pages(uow: UnitOfWork, connection_id: UUID, completion: str) -> list[OfferedPage]:
     """Return the pages that may be chosen, by name. Same refusals as `finish_connection`."""
-    row = await _open(uow, connection_id, completion, lock=False)
-    offered = _found(uow, row).values()
+    row = await open_connection(uow, connection_id, completion, lock=False)
+    offered = offered_by(uow, row).values()
     return [
-        OfferedPage(page.external_id, page.name, page.tasks, page.ad_account_id is not None)
+        OfferedPage(page.external_id, page.name, page.tasks, page.ad_account_id is not None, page.missing_permissions)
         for page in sorted(offered, key=lambda page: (page.name, page.external_id))
     ]
 
@@ -84,12 +89,18 @@ async def finish_connection(
     """
     if not 1 <= len(choices) <= MAX_CHOICES:
         raise InvalidInput(f"Choose 1 to {MAX_CHOICES} pages.", path=("pages",))
-    row = await _open(uow, connection_id, completion, lock=True)
-    wishes, errors = await _examine(uow, row, choices)
-    connected = await _connect(uow, row, wishes, errors)
-    if connected:
+    row = await open_connection(uow, connection_id, completion, lock=True)
+    results = await connect_chosen(uow, row, choices)
+    if any(one.page is not None for one in results):
         row.state, row.found_sealed = ConnectionState.FINISHED, None
         uow.announce("channels")
+    return results
+
+
+async def connect_chosen(uow: UnitOfWork, row: ConnectionRow, choices: Sequence[tuple[str, UUID]]) -> list[PageResult]:
+    """Connect pages of an open connection and return one result per choice, in their order; needs channel:connect."""
+    wishes, errors = await _examine(uow, row, choices)
+    connected = await _connect(uow, row, wishes, errors)
     return [
         PageResult(external_id, unit_id, error=errors[place])
         if place in errors
@@ -119,7 +130,8 @@ async def disconnect_page(uow: UnitOfWork, page_id: UUID) -> PageRow:
     return row
 
 
-async def _open(uow: UnitOfWork, connection_id: UUID, completion: str, *, lock: bool) -> ConnectionRow:
+async def open_connection(uow: UnitOfWork, connection_id: UUID, completion: str, *, lock: bool) -> ConnectionRow:
+    """Return a granted dialogue for the one who began it and holds its code; raises as `finish_connection` says."""
     row = await connections.by_id(uow.session, uow.scope.organization_id, connection_id, lock=lock)
     if row is None or row.actor_id != uow.scope.actor.id:
         raise NotFound(path=("connectionId",))
@@ -131,11 +143,12 @@ async def _open(uow: UnitOfWork, connection_id: UUID, completion: str, *, lock: 
     return row
 
 
-def _found(uow: UnitOfWork, row: ConnectionRow) -> dict[str, FoundPage]:
+def offered_by(uow: UnitOfWork, row: ConnectionRow) -> dict[str, FoundPage]:
+    """Return the pages that a dialogue found, by the platform's id."""
     if row.found_sealed is None:
         return {}
     written = json.loads(uow.keys.open(row.found_sealed, found_identity(row)))
-    pages_found = [FoundPage(**one | {"tasks": tuple(one["tasks"])}) for one in written]
+    pages_found = [FoundPage(**one | {name: tuple(one.get(name, ())) for name in _LISTS}) for one in written]
     return {page.external_id: page for page in pages_found}
 
 
@@ -143,7 +156,7 @@ async def _examine(
     uow: UnitOfWork, row: ConnectionRow, choices: Sequence[tuple[str, UUID]]
 ) -> tuple[dict[int, _Wish], dict[int, DomainError]]:
     """Sort the choices, by their place in the list, into those that may be tried and those that are refused."""
-    offered = _found(uow, row)
+    offered = offered_by(uow, row)
     barred = {unit_id: await _unit_problem(uow, unit_id) for unit_id in dict.fromkeys(unit for _, unit in choices)}
     known = [external_id for external_id, _ in choices if external_id in offered]
     present = await pages.lock_by_external_id(uow.session, row.organization_id, row.channel, known)
@@ -189,6 +202,8 @@ async def _connect(
             errors[place] = PageTaken()
     await uow.session.flush()
     rows = {page.id: page for page in await pages.pages_by_id(uow.session, row.organization_id, written)}
+    if written:
+        uow.defer(KeepGrant(row.account_id), key=str(row.account_id), delay=_FIRST_CARE)
     for page_id in written:
         uow.defer(SubscribePage(page_id), key=str(page_id))
         details = {"external_id": rows[page_id].external_id, "unit": str(rows[page_id].unit_id)}
@@ -198,14 +213,18 @@ async def _connect(
 
 async def _write(uow: UnitOfWork, row: ConnectionRow, wish: _Wish, account_id: UUID) -> bool:
     """Renew the page or insert it; False if the organization has it where this scope does not look."""
-    sealed = uow.keys.seal(wish.found.page_token, page_token_identity(row.organization_id, wish.page_id))
+    sealed = uow.keys.seal(wish.found.page_token or "", page_token_identity(row.organization_id, wish.page_id))
     if wish.existing is not None:
         page = wish.existing
         page.account_id, page.token_sealed = account_id, sealed
         page.name, page.ad_account_id = wish.found.name, wish.found.ad_account_id
-        page.health, page.health_reason = Health.HEALTHY, None
         page.subscribed_at, page.disconnected_at = None, None
+        page.parent_external_id, page.connected_by = wish.found.parent_external_id, row.actor_id
+        page.health_since = page.tokens_at = await uow.now()
+        page.is_ill_by_grant = False
+        page.missing_permissions, page.health, page.health_reason = _health_of(wish.found)
         return True
+    missing, health, reason = _health_of(wish.found)
     inserted = await pages.insert_page(
         uow.session,
         {
@@ -218,8 +237,21 @@ async def _write(uow: UnitOfWork, row: ConnectionRow, wish: _Wish, account_id: U
             "name": wish.found.name,
             "token_sealed": sealed,
             "ad_account_id": wish.found.ad_account_id,
+            "parent_external_id": wish.found.parent_external_id,
+            "connected_by": row.actor_id,
+            "missing_permissions": missing,
+            "health": health,
+            "health_reason": reason,
         },
     )
     if not inserted:
         await pages.release_route(uow.session, row.channel, wish.found.external_id)
     return inserted
+
+
+def _health_of(found: FoundPage) -> tuple[list[str], Health, str | None]:
+    """Say what a page lacks from the beginning."""
+    missing = list(found.missing_permissions)
+    if not missing:
+        return [], Health.HEALTHY, None
+    return missing, Health.MISSING_PERMISSION, f"The login lacks: {', '.join(missing)}."

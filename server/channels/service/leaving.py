@@ -9,7 +9,7 @@ from uuid import UUID
 from server.channels.models import ConnectedAccountRow, Health, PageRow
 from server.channels.repository import leaving as repository
 from server.channels.repository import pages
-from server.channels.service.pages import account_token_identity, page_token_identity
+from server.channels.service.pages import account_token_identity, page_token_identity, refresh_identity
 from server.kit.crypto import SealBroken
 from server.kit.db import Database
 from server.platforms.port import AccountCredentials, Channel, PageCredentials
@@ -80,6 +80,7 @@ async def wipe_account(uow: UnitOfWork, account_id: UUID, unit_ids: Sequence[UUI
     if row is None:
         return
     row.token_sealed = uow.keys.seal("", account_token_identity(organization_id, row.id))
+    row.refresh_token_sealed, row.is_refreshable, row.token_version = None, False, row.token_version + 1
     row.health, row.health_reason = Health.RECONNECT_NEEDED, "leaving"
     has_others, _ = await repository.serves_others(uow.session, organization_id, row.id, unit_ids)
     if not has_others and row.unit_id not in unit_ids:
@@ -116,12 +117,17 @@ async def forget_strays(database: Database, channel: Channel, external_ids: Sequ
 
 def _of_page(uow: UnitOfWork, row: PageRow) -> PageCredentials | None:
     token = _open(uow, row.token_sealed, page_token_identity(row.organization_id, row.id))
-    return None if not token else PageCredentials(row.channel, row.external_id, token)
+    if not token:
+        return None
+    return PageCredentials(row.channel, row.external_id, token, parent_external_id=row.parent_external_id)
 
 
 def _of_account(uow: UnitOfWork, row: ConnectedAccountRow) -> AccountCredentials | None:
     token = _open(uow, row.token_sealed, account_token_identity(row.organization_id, row.id))
-    return None if not token else AccountCredentials(row.channel, row.external_id, token)
+    renewing = ""
+    if row.refresh_token_sealed is not None:
+        renewing = _open(uow, row.refresh_token_sealed, refresh_identity(row.organization_id, row.id))
+    return None if not token else AccountCredentials(row.channel, row.external_id, token, row.login, renewing or None)
 
 
 def _open(uow: UnitOfWork, sealed: bytes, identity: str) -> str:

@@ -11,11 +11,12 @@ from server.audit import service as audit
 from server.audit.actions import Action
 from server.channels.errors import PageDisconnected
 from server.channels.models import Health, PageRow
+from server.channels.repository import grants
 from server.channels.repository import pages as repository
 from server.channels.rules import storable_text
 from server.kit.errors import NotFound
 from server.kit.pagination import Keyset, Page, PageArguments, SortKey
-from server.platforms.port import Channel, PageCredentials
+from server.platforms.port import Channel, Login, PageCredentials
 from server.tenants.rules import Permission
 from server.tenants.uow import UnitOfWork
 
@@ -36,7 +37,9 @@ class PageRef:
 
 async def page_ref(uow: UnitOfWork, page_id: UUID) -> PageRef:
     """Return a page of the scope, connected or not; raise NotFound."""
-    row = await _page(uow, page_id)
+    row = await repository.page_names(uow.session, uow.scope.organization_id, page_id)
+    if row is None:
+        raise NotFound
     return PageRef(row.id, row.unit_id, row.channel, row.external_id, row.name)
 
 
@@ -76,14 +79,19 @@ async def credentials(uow: UnitOfWork, page_id: UUID) -> PageCredentials:
         raise PageDisconnected
     organization_id = uow.scope.organization_id
     account = await repository.account(uow.session, organization_id, row.account_id)
+    own = uow.keys.open(row.token_sealed, page_token_identity(organization_id, row.id))
+    of_account = None
+    if account is not None:
+        of_account = uow.keys.open(account.token_sealed, account_token_identity(organization_id, account.id))
     return PageCredentials(
         channel=row.channel,
         page_external_id=row.external_id,
-        page_token=uow.keys.open(row.token_sealed, page_token_identity(organization_id, row.id)),
-        account_token=None
-        if account is None
-        else uow.keys.open(account.token_sealed, account_token_identity(organization_id, account.id)),
+        page_token=own or of_account or "",
+        account_token=of_account,
         ad_account_id=row.ad_account_id,
+        login=Login.DIRECT if account is None else account.login,
+        parent_external_id=row.parent_external_id,
+        account_external_id=None if account is None else account.external_id,
     )
 
 
@@ -97,16 +105,22 @@ def account_token_identity(organization_id: UUID, account_id: UUID) -> str:
     return f"connected_account.token_sealed:{organization_id}:{account_id}"
 
 
+def refresh_identity(organization_id: UUID, account_id: UUID) -> str:
+    """Return what an account's refresh token is sealed to."""
+    return f"connected_account.refresh_token_sealed:{organization_id}:{account_id}"
+
+
 async def mark_unhealthy(uow: UnitOfWork, page_id: UUID, health: Health, reason: str) -> None:
     """Stop sends of a page until a person heals it; what is queued stays queued. Repeating it changes nothing.
 
-    The account goes with its page, except for a restriction, which is about the page alone.
+    The account goes with its page, and shows on its other pages, except for a restriction, which is about the page alone.
     """
     row = await _page(uow, page_id)
     organization_id, told = uow.scope.organization_id, storable_text(reason, 500)
     changed = await repository.mark_page(uow.session, organization_id, page_id, health, told)
     if health in _OF_THE_GRANT:
-        changed |= await repository.mark_account(uow.session, organization_id, row.account_id, health, told)
+        has_changed, _ = await grants.mark(uow.session, organization_id, row.account_id, health, told)
+        changed |= has_changed
     if changed:
         uow.announce("channels")
         details = {"page": str(page_id), "health": health.value, "reason": told}

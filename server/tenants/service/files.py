@@ -14,6 +14,7 @@ from server.tenants.models import StoredFileRow
 from server.tenants.repository import operations as repository
 from server.tenants.rules import Permission
 from server.tenants.scope import Scope
+from server.tenants.service.units import unit
 from server.tenants.uow import UnitOfWork
 
 PART_BYTES = 1 << 20
@@ -36,6 +37,9 @@ async def store_file(uow: UnitOfWork, new: NewFile, chunks: AsyncIterator[bytes]
     """Store what `chunks` (of any size) yield; raise NotFound for a unit out of reach. Holds at most two pieces in memory."""
     if not uow.scope.reaches(new.unit_id):
         raise NotFound(path=("unitId",))
+    await unit(
+        uow, new.unit_id
+    )  # who reaches the whole organization reaches every id, also of units that are not there
     if not 1 <= len(new.name) <= MAX_FILE_NAME or not new.name.isprintable():
         raise InvalidInput(f"A file's name has 1 to {MAX_FILE_NAME} printable characters.", path=("name",))
     row = StoredFileRow(
