@@ -1,7 +1,8 @@
 """The gate in SQL: joins and one CASE that the claim of every send puts into its own statement.
 
-Both speak of `s`, a row with organization_id, page_id, contact_id, topic_id, purpose and human_agent. They decide exactly
-as `rules.may_send`, so that a withdrawal that is committed before the claim always stops the send.
+Both speak of `s`, a row with organization_id, page_id, contact_id, topic_id, purpose, kind, human_agent and commented_at, and
+of the channel's rules as parameters: :private_reply_window and :window_messages (NULL where the channel has none). They
+decide exactly as `rules.may_send`, so that a withdrawal that is committed before the claim always stops the send.
 """
 
 from __future__ import annotations
@@ -22,14 +23,44 @@ CASE
     WHEN consent.is_opted_in IS NOT TRUE THEN 'NO_CONSENT'
     WHEN consent.expires_at <= clock_timestamp() THEN 'CONSENT_EXPIRED'
   END
+  WHEN s.kind = 'UTILITY' THEN CASE
+    WHEN suppression.reason IS NOT NULL OR person.was_erased THEN 'SUPPRESSED'
+  END
+  WHEN s.kind = 'COMMENT_REPLY' THEN CASE
+    WHEN suppression.reason = 'MANUAL' THEN 'SUPPRESSED'
+  END
   ELSE CASE
     WHEN suppression.reason IS NOT NULL AND suppression.reason NOT IN ('ASKED_TO_STOP', 'ERASED_BEFORE') THEN 'SUPPRESSED'
+    WHEN s.kind = 'PRIVATE_REPLY' THEN CASE
+      WHEN coalesce(s.commented_at + cast(:private_reply_window AS interval), '-infinity') <= clock_timestamp()
+        THEN 'COMMENT_TOO_OLD'
+    END
     WHEN coalesce(
       CASE WHEN s.human_agent THEN messaging_window.human_agent_closes_at ELSE messaging_window.closes_at END,
       '-infinity') <= clock_timestamp() THEN 'WINDOW_CLOSED'
   END
 END
 """
+
+LOCK_WINDOWS = """
+SELECT held.contact_id FROM messaging_window held
+WHERE held.organization_id = :organization AND held.page_id = :page AND held.contact_id IN (
+  SELECT s.contact_id FROM send_intent s
+  WHERE s.organization_id = :organization AND s.page_id = :page AND s.purpose = :purpose AND s.state = 'QUEUED'
+    AND s.not_before <= clock_timestamp()
+  ORDER BY s.not_before, s.id LIMIT :size)
+ORDER BY held.contact_id FOR UPDATE
+"""
+"""Lock the windows of the people who are next at a page, before the claim counts what was sent into them. The claim then
+leaves everybody else for the next time: two claims never count the same window at once."""
+
+SENT_SINCE = """
+SELECT count(*) FROM send_intent sent
+WHERE sent.organization_id = s.organization_id AND sent.page_id = s.page_id AND sent.contact_id = s.contact_id
+  AND sent.kind = 'MESSAGE' AND sent.state IN ('CLAIMED', 'SENT', 'UNKNOWN', 'NEEDS_HUMAN')
+  AND coalesce(sent.platform_at, sent.claimed_at) > messaging_window.last_action_at
+"""
+"""How many messages of ours may have reached the person since they last wrote; what is unknown counts."""
 
 CAP = """
 SELECT coalesce(min(cast(setting.value ->> 'messages' AS int)), 1) AS messages,

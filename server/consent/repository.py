@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
+import orjson
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,6 +28,29 @@ from server.tenants.models import UnitClosureRow
 from server.tenants.scope import Scope
 
 _BY_THE_PERSON = (SuppressionReason.BLOCKED_BY_CONTACT, SuppressionReason.ASKED_TO_STOP)
+# One text for any number of people: SQLAlchemy compiles an INSERT of several VALUES anew each time it runs.
+_EXTEND_WINDOWS = text("""
+INSERT INTO messaging_window AS w
+  (organization_id, page_id, contact_id, unit_id, last_action_at, closes_at, human_agent_closes_at)
+SELECT :organization, :page, r.contact_id, :unit, r.last_action_at, r.closes_at, r.human_agent_closes_at
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
+  contact_id uuid, last_action_at timestamptz, closes_at timestamptz, human_agent_closes_at timestamptz)
+ORDER BY r.contact_id
+ON CONFLICT (organization_id, page_id, contact_id) DO UPDATE SET
+  last_action_at = greatest(w.last_action_at, excluded.last_action_at),
+  closes_at = greatest(w.closes_at, excluded.closes_at),
+  human_agent_closes_at = greatest(w.human_agent_closes_at, excluded.human_agent_closes_at)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """Until when a person's last action lets a page write, without and with the tag for human agents."""
+
+    contact_id: UUID
+    last_action_at: datetime
+    closes_at: datetime
+    human_agent_closes_at: datetime
 
 
 async def insert_topic(session: AsyncSession, row: dict[str, object]) -> TopicRow | None:
@@ -178,18 +203,12 @@ async def ledger(
     return (await session.scalars(statement)).all()
 
 
-async def extend_window(session: AsyncSession, row: dict[str, object]) -> None:
-    """Open the window of one person at one page, or move its ends forward; never back."""
-    statement = insert(WindowRow).values(row)
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["organization_id", "page_id", "contact_id"],
-            set_={
-                name: func.greatest(getattr(WindowRow, name), statement.excluded[name])
-                for name in ("last_action_at", "closes_at", "human_agent_closes_at")
-            },
-        )
-    )
+async def extend_windows(
+    session: AsyncSession, organization_id: UUID, page_id: UUID, unit_id: UUID, windows: Sequence[Reopened]
+) -> None:
+    """Open the windows of people at one page, each named once, or move their ends forward; never back."""
+    told = {"organization": organization_id, "page": page_id, "unit": unit_id, "rows": orjson.dumps(windows).decode()}
+    await session.execute(_EXTEND_WINDOWS, told)
 
 
 async def window(session: AsyncSession, organization_id: UUID, page_id: UUID, contact_id: UUID) -> WindowRow | None:

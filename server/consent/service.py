@@ -25,6 +25,7 @@ from server.consent.models import (
     TopicRow,
     WindowRow,
 )
+from server.consent.repository import Reopened
 from server.consent.rules import Facts, Refusal, may_send
 from server.contacts import leaving
 from server.contacts import service as contacts
@@ -282,22 +283,21 @@ async def ledger_of(uow: UnitOfWork, contact_id: UUID, arguments: PageArguments)
 
 async def note_action(uow: UnitOfWork, page: PageRef, contact_id: UUID, at: datetime) -> None:
     """Open the window of a person who acted at `at`, or extend it; a late event never moves it back."""
+    await note_actions(uow, page, {contact_id: at})
+
+
+async def note_actions(uow: UnitOfWork, page: PageRef, acted: Mapping[UUID, datetime]) -> None:
+    """Open or extend the windows of people who last acted at these times, in the order of their ids, in one statement."""
     now = await uow.now()
-    moment = min(at, now)
     rules = catalogue.at(page.channel, now)
-    closes_at = moment + (rules.window or _NO_WINDOW)
-    await repository.extend_window(
-        uow.session,
-        {
-            "organization_id": uow.scope.organization_id,
-            "page_id": page.id,
-            "contact_id": contact_id,
-            "unit_id": page.unit_id,
-            "last_action_at": moment,
-            "closes_at": closes_at,
-            "human_agent_closes_at": max(closes_at, moment + (rules.human_agent_window or timedelta())),
-        },
-    )
+    windows: list[Reopened] = []
+    for contact_id, at in acted.items():
+        moment = min(at, now)
+        closes_at = moment + (rules.window or _NO_WINDOW)
+        tagged_until = max(closes_at, moment + (rules.human_agent_window or timedelta()))
+        windows.append(Reopened(contact_id, moment, closes_at, tagged_until))
+    if windows:
+        await repository.extend_windows(uow.session, uow.scope.organization_id, page.id, page.unit_id, windows)
 
 
 async def window(uow: UnitOfWork, page_id: UUID, contact_id: UUID) -> WindowRow | None:

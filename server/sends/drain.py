@@ -1,15 +1,14 @@
-"""Claim, call, record: how the due sends of one page go out.
+"""Claim and record: the two transactions around the calls of one page's due sends (reliability.md 2.6, steps 3 to 7).
 
-No transaction is open while the platform is called. A claim is given back when it has become too old to be called safely,
-and nothing is called once the worker's lock is lost (reliability.md 2.6, steps 3 to 7).
+The calls stand in calling.py; no transaction is open while they are made.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from server.channels import service as channels
@@ -18,24 +17,36 @@ from server.channels.service import PageRef
 from server.config import SendSettings
 from server.consent import service as consent
 from server.consent.models import ConsentSource, SuppressionReason
+from server.contacts import service as contacts
 from server.kit.clock import monotonic_s
-from server.kit.errors import Unavailable
-from server.kit.locks import WorkerLock, WorkerLockLost
 from server.platforms.capabilities import catalogue
-from server.platforms.port import Connector, FailureReason, NotSent, Outcome, OutgoingMessage, PageCredentials, Unknown
+from server.platforms.capabilities.capability import Capability
+from server.platforms.port import (
+    Button,
+    FailureReason,
+    NotSent,
+    OutgoingKind,
+    OutgoingMessage,
+    PageCredentials,
+    QuickReply,
+    QuotaScope,
+    Sent,
+    Unknown,
+    UtilityTemplate,
+)
+from server.sends import media
 from server.sends.models import Delivery, Purpose, SendState
+from server.sends.queueing import ask_to_reconcile
 from server.sends.repository import claim as claims
 from server.sends.repository import intents as repository
 from server.sends.repository import receipts
-from server.sends.repository.claim import Claimed
+from server.sends.repository.claim import ChannelRules, Claimed
 from server.sends.repository.intents import Recorded, SettledSend
-from server.sends.rules import NotCalled, judge, reference
-from server.sends.service import ask_to_reconcile
+from server.sends.rules import Ending, MediaForgotten, NotCalled, judge, reference
 from server.tenants import service as tenants
 from server.tenants.uow import UnitOfWork
 
-_RECORD_RETRY_S = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0)
-_RECORD_AT_MOST = 20
+Try = tuple[Claimed, Ending]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,8 @@ class Round:
     """What one claim brought: sends to call, and those that the gate skipped (already settled)."""
 
     page: PageRef
+    purpose: Purpose
+    capability: Capability
     credentials: PageCredentials
     claimed: Sequence[Claimed]
     skipped: Sequence[SettledSend]
@@ -60,11 +73,12 @@ async def take(uow: UnitOfWork, settings: SendSettings, page_id: UUID, purpose: 
     claimed_at_s = monotonic_s()
     organization_id = uow.scope.organization_id
     page = await channels.page_ref(uow, page_id)
+    capability = catalogue.at(page.channel, await uow.now())
+    credentials = await channels.credentials(uow, page_id)
     quiet_until = await tenants.quiet_until(uow, page.unit_id) if purpose is Purpose.MARKETING else None
     if quiet_until is not None:
         postponed = await repository.postpone_marketing(uow.session, organization_id, page_id, quiet_until)
-        return Round(page, await channels.credentials(uow, page_id), [], [], claimed_at_s, postponed)
-    capability = catalogue.at(page.channel, await uow.now())
+        return Round(page, purpose, capability, credentials, [], [], claimed_at_s, postponed)
     rows = await claims.claim(
         uow.session,
         organization_id,
@@ -72,19 +86,23 @@ async def take(uow: UnitOfWork, settings: SendSettings, page_id: UUID, purpose: 
         purpose,
         worker_id=worker_id,
         size=settings.batch,
-        marketing_gap=capability.marketing_gap or timedelta(days=1),
+        rules=ChannelRules(
+            capability.marketing_gap or timedelta(days=1),
+            capability.private_reply_window,
+            capability.window_messages,
+        ),
     )
     skipped = [
         SettledSend(row.id, page_id, row.contact_id, row.state, Delivery.NONE, row.reason, None, None)
         for row in rows
         if row.state is SendState.SKIPPED
     ]
-    credentials = await channels.credentials(uow, page_id)
-    return Round(page, credentials, [row for row in rows if row.state is SendState.CLAIMED], skipped, claimed_at_s)
+    claimed = [row for row in rows if row.state is SendState.CLAIMED]
+    return Round(page, purpose, capability, credentials, claimed, skipped, claimed_at_s)
 
 
 def message_of(uow: UnitOfWork, row: Claimed, page_id: UUID) -> OutgoingMessage:
-    """Build what goes to the platform; opens the person's marketing token, which lives in memory only."""
+    """Build what goes to the platform, without its media; opens the person's marketing token, which lives in memory only."""
     token = None
     if row.token_sealed is not None:
         identity = f"consent.token_sealed:{uow.scope.organization_id}:{page_id}:{row.contact_id}:{row.topic_id}"
@@ -93,73 +111,21 @@ def message_of(uow: UnitOfWork, row: Claimed, page_id: UUID) -> OutgoingMessage:
         recipient_external_id=row.recipient_external_id,
         text=row.text,
         reference=reference(row.id, row.attempt),
+        kind=row.kind if row.platform_campaign_id is None else OutgoingKind.MARKETING,
         human_agent=row.human_agent,
+        thread_external_id=row.thread_external_id,
+        comment_id=row.comment_id,
+        reply_to_message_id=row.reply_to_message_id,
+        quick_replies=tuple(QuickReply(one["title"], one["payload"]) for one in row.quick_replies),
+        buttons=tuple(Button(one["title"], one["payload"], one["url"]) for one in row.buttons),
+        utility=None if row.utility is None else _utility(row.utility),
         marketing_token=token,
         platform_campaign_id=row.platform_campaign_id,
     )
 
 
-Try = tuple[Claimed, Outcome | NotCalled]
-RecordSome = Callable[[Sequence[Try]], Awaitable[None]]
-
-
-async def call_all(
-    connector: Connector,
-    settings: SendSettings,
-    lock: WorkerLock,
-    worker_id: UUID,
-    work: Round,
-    messages: Sequence[OutgoingMessage],
-    record_some: RecordSome,
-) -> None:
-    """Call the platform for every claim, concurrently, and hand the outcomes on in small batches as they come.
-
-    `record_some` writes a batch in a transaction of its own. A database that is away is waited for; if it stays away the
-    rows stay claimed and become unknown when this worker's lock is free.
-    """
-    done: asyncio.Queue[Try] = asyncio.Queue()
-
-    async def one(row: Claimed, message: OutgoingMessage) -> None:
-        done.put_nowait((row, await _call(connector, settings, lock, worker_id, work, message)))
-
-    async with asyncio.TaskGroup() as group:
-        for row, message in zip(work.claimed, messages, strict=True):
-            group.create_task(one(row, message))
-        remaining = len(work.claimed)
-        while remaining:
-            batch = [await done.get()]
-            while not done.empty() and len(batch) < _RECORD_AT_MOST:
-                batch.append(done.get_nowait())
-            remaining -= len(batch)
-            await _persist(record_some, batch)
-
-
-async def _call(
-    connector: Connector,
-    settings: SendSettings,
-    lock: WorkerLock,
-    worker_id: UUID,
-    work: Round,
-    message: OutgoingMessage,
-) -> Outcome | NotCalled:
-    try:
-        await lock.ensure(worker_id)
-    except WorkerLockLost:
-        return NotCalled()
-    if monotonic_s() - work.claimed_at_s >= settings.lease_s / 2:
-        return NotCalled()
-    return await connector.send(work.credentials, message, settings.deadline_s)
-
-
-async def _persist(record_some: RecordSome, batch: Sequence[Try]) -> None:
-    for pause_s in _RECORD_RETRY_S:
-        try:
-            await record_some(batch)
-        except Unavailable:
-            await asyncio.sleep(pause_s)
-        else:
-            return
-    await record_some(batch)
+def _utility(stored: Mapping[str, Any]) -> UtilityTemplate:
+    return UtilityTemplate(stored["name"], stored["language"], tuple(stored["parameters"]))
 
 
 async def record(
@@ -182,13 +148,26 @@ async def record(
     for row, outcome in outcomes:
         if isinstance(outcome, NotSent):
             await _draw_consequences(uow, work.page, row, outcome)
+        elif isinstance(outcome, Sent):
+            await _note_counterpart(uow, work.page, row, outcome)
+    forgotten = [row for row, outcome in outcomes if isinstance(outcome, MediaForgotten)]
+    if forgotten:
+        await media.forget(uow, work.page.id, forgotten)
     sent = [one.contact_id for one in settled if one.state is SendState.SENT]
     moved = await receipts.apply(uow.session, organization_id, work.page.id, sent) if sent else []
     latest = {one.send_id: one for one in (*settled, *moved)}
     return list(latest.values())
 
 
-def _line(row: Claimed, outcome: Outcome | NotCalled) -> Recorded:
+async def _note_counterpart(uow: UnitOfWork, page: PageRef, row: Claimed, sent: Sent) -> None:
+    """Keep how the platform names the conversation and the person: after an answer to a comment these are news."""
+    if sent.recipient_external_id is not None and sent.recipient_external_id != row.recipient_external_id:
+        await contacts.note_identity(uow, page, row.contact_id, sent.recipient_external_id)
+    if sent.thread_external_id is not None and sent.thread_external_id != row.thread_external_id:
+        await contacts.note_thread(uow, page.id, row.contact_id, sent.thread_external_id)
+
+
+def _line(row: Claimed, outcome: Ending) -> Recorded:
     verdict = judge(outcome, row.attempt)
     detail = verdict.detail
     if isinstance(outcome, Unknown):
@@ -209,7 +188,6 @@ def _line(row: Claimed, outcome: Outcome | NotCalled) -> Recorded:
 
 
 _HEALTH = {
-    FailureReason.AUTH: Health.RECONNECT_NEEDED,
     FailureReason.PERMISSION: Health.MISSING_PERMISSION,
     FailureReason.PAGE_RESTRICTED: Health.RESTRICTED,
 }
@@ -220,9 +198,12 @@ _SUPPRESSION = {
 
 
 async def _draw_consequences(uow: UnitOfWork, page: PageRef, row: Claimed, outcome: NotSent) -> None:
-    if outcome.reason in _HEALTH:
+    if outcome.reason is FailureReason.AUTH:
+        await channels.note_refused_token(uow, page.id, outcome.detail, row.claimed_at)
+    elif outcome.reason in _HEALTH:
         await channels.mark_unhealthy(uow, page.id, _HEALTH[outcome.reason], outcome.detail)
-    elif outcome.reason is FailureReason.RATE_LIMITED:
+    elif outcome.reason is FailureReason.RATE_LIMITED and outcome.scope is QuotaScope.PAGE:
+        # What is wrong with the app's allowance is told to the quotas (calling.py) and holds no single page.
         wait = timedelta(seconds=outcome.retry_after_s or 2)
         await channels.pause_page(uow, page.id, await uow.now() + wait)
     elif outcome.reason in _SUPPRESSION:

@@ -11,6 +11,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from server.sends.models import (
     BatchState,
     EarlyReceiptRow,
+    PageMediaRow,
+    QuotaUseRow,
     ReceiptMarkRow,
     SendAttemptRow,
     SendBatchRow,
@@ -37,6 +39,8 @@ LEAVING = (
     Leaving(SendIntentRow, How.ROWS, of_units(SendIntentRow.unit_id), of_contact(SendIntentRow.contact_id)),
     Leaving(SendTallyRow, How.ROWS, of_units(SendTallyRow.unit_id)),
     Leaving(SendBatchRow, How.ROWS, of_units(SendBatchRow.unit_id)),
+    Leaving(PageMediaRow, How.ROWS, of_units(PageMediaRow.unit_id)),
+    Leaving(QuotaUseRow, How.STAYS, note="numbers of calls at a platform; names no tenant but those that wait now"),
 )
 
 # One statement: whoever dies in the middle has either counted and deleted, or neither.

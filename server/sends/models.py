@@ -7,9 +7,11 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, PrimaryKeyConstraint, Text, UniqueConstraint, func
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.kit.db import Base, TenantRow, Wall, walled
+from server.platforms.port import Act, OutgoingKind
 
 
 class Purpose(StrEnum):
@@ -101,7 +103,21 @@ class SendIntentRow(TenantRow, Base):
     batch_id: Mapped[UUID | None]
     topic_id: Mapped[UUID | None]
     purpose: Mapped[Purpose]
+    kind: Mapped[OutgoingKind] = mapped_column(server_default="MESSAGE")
+    """What it is on the platform. For MARKETING the purpose decides: sends of older processes have the default here."""
     text: Mapped[str] = mapped_column(Text)
+    comment_id: Mapped[str | None]
+    commented_at: Mapped[datetime | None]
+    """The platform's time of the comment; a private reply may go for so long after it as the channel says."""
+    thread_external_id: Mapped[str | None]
+    reply_to_message_id: Mapped[str | None]
+    """The platform's id of the message that this one quotes."""
+    media: Mapped[list[dict[str, object]]] = mapped_column(JSONB, server_default="[]")
+    """Our files, as {"file": id, "kind": MediaKind}."""
+    quick_replies: Mapped[list[dict[str, object]]] = mapped_column(JSONB, server_default="[]")
+    buttons: Mapped[list[dict[str, object]]] = mapped_column(JSONB, server_default="[]")
+    utility: Mapped[dict[str, object] | None] = mapped_column(JSONB(none_as_null=True))
+    """The approved template, as {"name", "language", "parameters"}."""
     human_agent: Mapped[bool] = mapped_column(default=False, server_default="false")
     content_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     platform_campaign_id: Mapped[str | None]
@@ -204,3 +220,53 @@ class SendTallyRow(TenantRow, Base):
     delivery: Mapped[Delivery]
     reason: Mapped[str | None]
     count: Mapped[int]
+
+
+class PageMediaRow(Base):
+    """What the platform of a page calls one of our files, so that it is uploaded once and sent often."""
+
+    __tablename__ = "page_media"
+    __table_args__ = (
+        PrimaryKeyConstraint("organization_id", "page_id", "file_id"),
+        ForeignKeyConstraint(["organization_id", "page_id"], ["page.organization_id", "page.id"]),
+        ForeignKeyConstraint(
+            ["organization_id", "file_id"], ["stored_file.organization_id", "stored_file.id"], ondelete="CASCADE"
+        ),
+        Index("page_media_file_idx", "organization_id", "file_id"),
+        {"info": walled(Wall.UNIT)},
+    )
+
+    organization_id: Mapped[UUID]
+    page_id: Mapped[UUID]
+    file_id: Mapped[UUID]
+    unit_id: Mapped[UUID]
+    platform_media_id: Mapped[str]
+    expires_at: Mapped[datetime | None]
+    uploaded_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class QuotaUseRow(Base):
+    """What was taken of one allowance: of a page, or of our app, which all tenants share.
+
+    `window_s` 0 is the row of what the platform itself told: how much is left until when, or that it wants to be left alone.
+    """
+
+    __tablename__ = "quota_use"
+    __table_args__ = (
+        PrimaryKeyConstraint("subject", "act", "window_s"),
+        {"info": walled(Wall.SYSTEM, system="SELECT, INSERT, UPDATE, DELETE")},
+    )
+
+    subject: Mapped[str]
+    act: Mapped[Act]
+    window_s: Mapped[int]
+    open: Mapped[dict[str, object]] = mapped_column(server_default="{}")
+    """Tokens of calls that have not ended, by the slice of time since 1970 in which they were taken."""
+    done: Mapped[dict[str, object]] = mapped_column(server_default="{}")
+    """Tokens of calls that have ended, by the slice in which they had."""
+    waiting: Mapped[dict[str, object]] = mapped_column(server_default="{}")
+    """Organizations that wait for an app's allowance: until when they are believed to wait, and when they got some last."""
+    remaining: Mapped[int | None]
+    resets_at: Mapped[datetime | None]
+    blocked_until: Mapped[datetime | None]
+    used_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

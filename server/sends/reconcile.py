@@ -12,12 +12,12 @@ from uuid import UUID
 
 from server.config import SendSettings
 from server.kit.locks import is_abandoned
-from server.platforms.port import ListedMessage
+from server.platforms.port import Listing
 from server.sends.models import Purpose, SendState
+from server.sends.queueing import ask_to_reconcile, ring
 from server.sends.repository import unknowns as repository
 from server.sends.repository.intents import SettledSend
 from server.sends.rules import ABSENT_CHECKS, CLOCK_SKEW, UnknownSend, match_unknowns
-from server.sends.service import ask_to_reconcile, ring
 from server.tenants.uow import UnitOfWork
 
 _AT_ONCE = 500
@@ -61,24 +61,18 @@ def since(unknowns: Sequence[UnknownSend]) -> datetime:
 
 
 async def settle_by_list(
-    uow: UnitOfWork, page_id: UUID, unknowns: Sequence[UnknownSend], listed: Sequence[ListedMessage]
+    uow: UnitOfWork, page_id: UUID, unknowns: Sequence[UnknownSend], listing: Listing
 ) -> list[SettledSend]:
-    """Settle unknowns by the platform's list: found is sent, absent is counted and then queued again, doubt is a person's."""
+    """Settle unknowns by the platform's list: found is sent, absent is counted and then queued again, doubt is a person's.
+
+    What is missing from a list that does not reach back far enough proves nothing: after the checks a person decides.
+    """
     organization_id = uow.scope.organization_id
     taken = await repository.attributed(
-        uow.session, organization_id, page_id, [message.platform_message_id for message in listed]
+        uow.session, organization_id, page_id, [message.platform_message_id for message in listing.messages]
     )
-    findings = match_unknowns(unknowns, listed, taken)
-    lines: list[tuple[UUID, str | None, datetime | None, bool]] = [
-        (
-            send_id,
-            finding.message.platform_message_id if finding.message else None,
-            finding.message.created_at if finding.message else None,
-            finding.is_ambiguous,
-        )
-        for send_id, finding in findings.items()
-    ]
-    settled = await repository.resolve(uow.session, organization_id, lines, ABSENT_CHECKS)
+    findings = match_unknowns(unknowns, listing.messages, taken, is_complete=listing.is_complete)
+    settled = await repository.resolve(uow.session, organization_id, findings, ABSENT_CHECKS)
     if any(one.state is SendState.QUEUED for one in settled):
         for purpose in Purpose:
             ring(uow, page_id, purpose)

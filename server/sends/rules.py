@@ -32,6 +32,21 @@ class BatchRefusal(StrEnum):
 class NotCalled:
     """The worker gave the claim back before it called the platform: certainly nothing left."""
 
+    retry_in: timedelta = timedelta()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaForgotten:
+    """The platform refused a message whose media it had been given earlier: they are uploaded anew, once."""
+
+    detail: str
+
+
+WAITS_FOR_QUOTA = "WAITS_FOR_QUOTA"
+Ending = Outcome | NotCalled | MediaForgotten
+"""How one try ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -48,15 +63,17 @@ _KEEPS_QUEUE = frozenset({FailureReason.AUTH, FailureReason.PERMISSION, FailureR
 _MAX_RETRY = timedelta(hours=1)
 
 
-def judge(outcome: Outcome | NotCalled, attempt: int) -> Verdict:
+def judge(outcome: Ending, attempt: int) -> Verdict:
     """Decide what an outcome means for the send. Only what certainly did not leave is ever queued again."""
     match outcome:
         case Sent(platform_message_id=mid):
             return Verdict(SendState.SENT, platform_message_id=mid)
         case Unknown(detail=detail):
             return Verdict(SendState.UNKNOWN, "NO_ANSWER", detail)
-        case NotCalled():
-            return Verdict(SendState.QUEUED, retry_in=timedelta())
+        case NotCalled(retry_in=retry_in, reason=reason):
+            return Verdict(SendState.QUEUED, reason, retry_in=retry_in)
+        case MediaForgotten(detail=detail):
+            return Verdict(SendState.QUEUED, FailureReason.BAD_CONTENT.value, detail, retry_in=timedelta())
         case NotSent():
             return _judge_refusal(outcome, attempt)
         case _:
@@ -103,14 +120,20 @@ class UnknownSend:
     recipient_external_id: str
     text: str
     claimed_at: datetime
+    is_plain: bool = True
+    """Whether the list would show it with these very words. Templates, buttons, media and comments it shows otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the platform's list says of one unknown: found (with `message`), absent, or ambiguous."""
+    """What the platform's list says of one unknown: found (with `message`), absent, or ambiguous.
+
+    `is_proof` says whether being absent proves anything.
+    """
 
     message: ListedMessage | None = None
     is_ambiguous: bool = False
+    is_proof: bool = True
 
 
 def normalise(text: str | None) -> str:
@@ -119,9 +142,16 @@ def normalise(text: str | None) -> str:
 
 
 def match_unknowns(
-    unknowns: Sequence[UnknownSend], listed: Iterable[ListedMessage], attributed: frozenset[str]
+    unknowns: Sequence[UnknownSend],
+    listed: Iterable[ListedMessage],
+    attributed: frozenset[str],
+    *,
+    is_complete: bool = True,
 ) -> Mapping[UUID, Finding]:
     """Look for each unknown among the page's listed messages that belong to no other send.
+
+    What is missing from a list that is not complete, or that would not show it in these words, proves nothing. Without
+    words there is nothing to recognise a message by, so one that looks like it is for a person.
 
     A match has the same recipient and text and is not older than the claim. Several unknowns with one recipient and text
     are told apart only when each of them, or none of them, is found; everything else is ambiguous and for a person.
@@ -140,8 +170,8 @@ def match_unknowns(
     for key, group in groups.items():
         found = candidates[key]
         for position, one in enumerate(group):
-            if len(found) == len(group):
+            if len(found) == len(group) and key[1]:
                 findings[one.id] = Finding(found[position])
             else:
-                findings[one.id] = Finding(is_ambiguous=bool(found))
+                findings[one.id] = Finding(is_ambiguous=bool(found), is_proof=is_complete and one.is_plain)
     return findings

@@ -17,12 +17,22 @@ from server.audit import service as audit
 from server.audit.actions import Action
 from server.channels.service import PageRef
 from server.kit.errors import NotFound
-from server.kit.ids import new_id
 from server.kit.pagination import Keyset, Page, PageArguments, SortKey
 from server.platforms.port import Delivered, DeliveryFailed, MarketingEchoed, MessageEchoed, Read
 from server.sends.errors import NotOpen
-from server.sends.jobs import QUEUE_OF, DrainPage, ReconcilePage
 from server.sends.models import BatchState, Delivery, Purpose, SendIntentRow, SendState
+from server.sends.queueing import (
+    CampaignSend,
+    CommentReplySend,
+    ReplySend,
+    UtilitySend,
+    ask_to_reconcile,
+    enqueue_campaign,
+    enqueue_comment_reply,
+    enqueue_reply,
+    enqueue_utility,
+    ring,
+)
 from server.sends.repository import intents as repository
 from server.sends.repository import receipts
 from server.sends.repository.intents import SettledSend
@@ -30,38 +40,19 @@ from server.sends.rules import read_reference
 from server.tenants.rules import Permission
 from server.tenants.uow import UnitOfWork
 
-__all__ = ["SettledSend"]
-
-
-@dataclass(frozen=True, slots=True)
-class ReplySend:
-    """One reply of a person to a contact. `dedupe_key` is unique per intention within the organization."""
-
-    page_id: UUID
-    unit_id: UUID
-    contact_id: UUID
-    recipient_external_id: str
-    text: str
-    author_id: UUID | None
-    dedupe_key: str
-    human_agent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignSend:
-    """One marketing message of a campaign; `content_digest` is what its batch must have approved."""
-
-    id: UUID
-    unit_id: UUID
-    page_id: UUID
-    contact_id: UUID
-    recipient_external_id: str
-    batch_id: UUID
-    topic_id: UUID
-    text: str
-    content_digest: bytes
-    platform_campaign_id: str
-    dedupe_key: str
+__all__ = [
+    "CampaignSend",
+    "CommentReplySend",
+    "ReplySend",
+    "SettledSend",
+    "UtilitySend",
+    "ask_to_reconcile",
+    "enqueue_campaign",
+    "enqueue_comment_reply",
+    "enqueue_reply",
+    "enqueue_utility",
+    "ring",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,61 +63,6 @@ class BatchTotals:
     by_delivery: Mapping[Delivery, int]
     by_skip_reason: Mapping[str, int]
     failures: Mapping[str, int]
-
-
-def ring(uow: UnitOfWork, page_id: UUID, purpose: Purpose) -> None:
-    """Ask for the page's due sends of this purpose to be carried out."""
-    uow.defer(DrainPage(page_id, purpose), key=f"{page_id}:{purpose.value}", queue=QUEUE_OF[purpose])
-
-
-async def enqueue_reply(uow: UnitOfWork, reply: ReplySend) -> UUID:
-    """Queue one reply and return the send's id. The gate decides when it is claimed, not here."""
-    send_id = new_id()
-    await repository.insert_one(
-        uow.session,
-        {
-            "organization_id": uow.scope.organization_id,
-            "id": send_id,
-            "unit_id": reply.unit_id,
-            "page_id": reply.page_id,
-            "contact_id": reply.contact_id,
-            "recipient_external_id": reply.recipient_external_id,
-            "purpose": Purpose.CONVERSATIONAL,
-            "text": reply.text,
-            "human_agent": reply.human_agent,
-            "author_id": reply.author_id,
-            "dedupe_key": reply.dedupe_key,
-        },
-    )
-    ring(uow, reply.page_id, Purpose.CONVERSATIONAL)
-    return send_id
-
-
-async def enqueue_campaign(uow: UnitOfWork, wanted: Sequence[CampaignSend]) -> None:
-    """Queue marketing messages; one whose dedupe key exists is left alone, so a page may be expanded twice."""
-    await repository.insert_intents(
-        uow.session,
-        [
-            {
-                "organization_id": uow.scope.organization_id,
-                "id": one.id,
-                "unit_id": one.unit_id,
-                "page_id": one.page_id,
-                "contact_id": one.contact_id,
-                "recipient_external_id": one.recipient_external_id,
-                "batch_id": one.batch_id,
-                "topic_id": one.topic_id,
-                "purpose": Purpose.MARKETING,
-                "text": one.text,
-                "content_digest": one.content_digest,
-                "platform_campaign_id": one.platform_campaign_id,
-                "dedupe_key": one.dedupe_key,
-            }
-            for one in wanted
-        ],
-    )
-    for page_id in {one.page_id for one in wanted}:
-        ring(uow, page_id, Purpose.MARKETING)
 
 
 async def open_batch(uow: UnitOfWork, batch_id: UUID, unit_id: UUID) -> None:
@@ -314,8 +250,3 @@ async def settle_by_hand(uow: UnitOfWork, send_id: UUID, *, has_arrived: bool) -
         row.platform_message_id,
         row.platform_at,
     )
-
-
-def ask_to_reconcile(uow: UnitOfWork, page_id: UUID, grace_s: float) -> None:
-    """Ask for the page's unknowns to be looked up once the grace has passed."""
-    uow.defer(ReconcilePage(page_id), key=str(page_id), delay=timedelta(seconds=grace_s))

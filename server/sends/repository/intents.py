@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -63,6 +63,15 @@ async def insert_intents(session: AsyncSession, rows: Sequence[dict[str, Any]]) 
     for start in range(0, len(rows), 1_000):
         statement = upsert(SendIntentRow).values(list(rows[start : start + 1_000]))
         await session.execute(statement.on_conflict_do_nothing(index_elements=["organization_id", "dedupe_key"]))
+
+
+async def insert_once(session: AsyncSession, values: dict[str, Any]) -> bool:
+    """Insert one send unless its dedupe key exists; however many ask at once, one gets True."""
+    statement = upsert(SendIntentRow).values(**values)
+    inserted = await session.execute(
+        statement.on_conflict_do_nothing(index_elements=["organization_id", "dedupe_key"]).returning(SendIntentRow.id)
+    )
+    return inserted.first() is not None
 
 
 async def insert_batch(session: AsyncSession, organization_id: UUID, batch_id: UUID, unit_id: UUID) -> None:
@@ -304,8 +313,3 @@ async def list_open(
         .limit(arguments.size + 1)
     )
     return (await session.scalars(statement)).all()
-
-
-async def insert_one(session: AsyncSession, values: dict[str, Any]) -> None:
-    """Insert one send."""
-    await session.execute(insert(SendIntentRow).values(**values))

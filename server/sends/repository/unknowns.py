@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.platforms.port import OutgoingKind
 from server.sends.models import Purpose, SendIntentRow, SendState
 from server.sends.repository.intents import SETTLED_SQL, SettledSend, settled
-from server.sends.rules import UnknownSend
+from server.sends.rules import Finding, UnknownSend
 
 
 async def claimants(session: AsyncSession, organization_id: UUID, page_id: UUID, besides: UUID) -> Sequence[UUID]:
@@ -82,7 +83,17 @@ async def unknowns(
 ) -> list[UnknownSend]:
     """Return unknowns of the page whose claim is older than the grace, oldest first."""
     statement = (
-        select(SendIntentRow.id, SendIntentRow.recipient_external_id, SendIntentRow.text, SendIntentRow.claimed_at)
+        select(
+            SendIntentRow.id,
+            SendIntentRow.recipient_external_id,
+            SendIntentRow.text,
+            SendIntentRow.claimed_at,
+            and_(
+                or_(SendIntentRow.kind == OutgoingKind.MESSAGE, SendIntentRow.purpose == Purpose.MARKETING),
+                func.jsonb_array_length(SendIntentRow.media) == 0,
+                func.jsonb_array_length(SendIntentRow.buttons) == 0,
+            ).label("is_plain"),
+        )
         .where(
             SendIntentRow.organization_id == organization_id,
             SendIntentRow.page_id == page_id,
@@ -93,7 +104,7 @@ async def unknowns(
         .limit(limit)
     )
     return [
-        UnknownSend(row.id, row.recipient_external_id, row.text, row.claimed_at)
+        UnknownSend(row.id, row.recipient_external_id, row.text, row.claimed_at, row.is_plain)
         for row in await session.execute(statement)
     ]
 
@@ -113,38 +124,39 @@ async def attributed(
 _RESOLVE = text(f"""
 UPDATE send_intent s SET
   state = CASE WHEN v.mid IS NOT NULL THEN 'SENT' WHEN v.ambiguous THEN 'NEEDS_HUMAN'
-    WHEN s.checked_absent + 1 >= :checks THEN 'QUEUED' ELSE 'UNKNOWN' END,
+    WHEN s.checked_absent + 1 >= :checks THEN CASE WHEN v.proof THEN 'QUEUED' ELSE 'NEEDS_HUMAN' END
+    ELSE 'UNKNOWN' END,
   reason = CASE WHEN v.mid IS NOT NULL THEN 'FOUND_BY_LIST' WHEN v.ambiguous THEN 'AMBIGUOUS'
-    WHEN s.checked_absent + 1 >= :checks THEN 'ABSENT_FROM_LIST' ELSE s.reason END,
+    WHEN s.checked_absent + 1 >= :checks THEN CASE WHEN v.proof THEN 'ABSENT_FROM_LIST' ELSE 'NOT_PROVEN' END
+    ELSE s.reason END,
   checked_absent = CASE WHEN v.mid IS NULL AND NOT v.ambiguous THEN s.checked_absent + 1 ELSE s.checked_absent END,
   platform_message_id = coalesce(v.mid, s.platform_message_id),
   platform_at = coalesce(v.at, s.platform_at),
   delivery = CASE WHEN v.mid IS NOT NULL AND s.delivery = 'NONE' THEN 'ACCEPTED' ELSE s.delivery END,
   settled_at = CASE WHEN v.mid IS NOT NULL THEN clock_timestamp() END,
   not_before = CASE WHEN v.mid IS NULL THEN clock_timestamp() ELSE s.not_before END
-FROM unnest(cast(:ids AS uuid[]), cast(:mids AS text[]), cast(:ats AS timestamptz[]), cast(:ambiguous AS boolean[]))
-  AS v(id, mid, at, ambiguous)
+FROM unnest(cast(:ids AS uuid[]), cast(:mids AS text[]), cast(:ats AS timestamptz[]), cast(:ambiguous AS boolean[]),
+  cast(:proofs AS boolean[])) AS v(id, mid, at, ambiguous, proof)
 WHERE s.organization_id = :organization AND s.id = v.id AND s.state = 'UNKNOWN'
 RETURNING {SETTLED_SQL}
 """)
 
 
 async def resolve(
-    session: AsyncSession,
-    organization_id: UUID,
-    findings: Sequence[tuple[UUID, str | None, datetime | None, bool]],
-    checks: int,
+    session: AsyncSession, organization_id: UUID, findings: Mapping[UUID, Finding], checks: int
 ) -> list[SettledSend]:
-    """Write what the platform's list says of unknowns: (send, message id, its time, ambiguous) each."""
+    """Write what the platform's list says of unknowns; absent `checks` times is queued again, if being absent proves it."""
+    told = list(findings.values())
     rows = await session.execute(
         _RESOLVE,
         {
             "organization": organization_id,
             "checks": checks,
-            "ids": [one[0] for one in findings],
-            "mids": [one[1] for one in findings],
-            "ats": [one[2] for one in findings],
-            "ambiguous": [one[3] for one in findings],
+            "ids": list(findings),
+            "mids": [None if one.message is None else one.message.platform_message_id for one in told],
+            "ats": [None if one.message is None else one.message.created_at for one in told],
+            "ambiguous": [one.is_ambiguous for one in told],
+            "proofs": [one.is_proof for one in told],
         },
     )
     return [settled(row) for row in rows]
