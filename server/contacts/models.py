@@ -48,6 +48,8 @@ class ContactIdentityRow(TenantRow, Base):
     contact_id: Mapped[UUID]
     page_id: Mapped[UUID]
     external_id: Mapped[str]
+    thread_external_id: Mapped[str | None]
+    """How the platform names the conversation, where sends need it."""
 
 
 class LabelRow(TenantRow, Base):

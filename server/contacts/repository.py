@@ -28,6 +28,18 @@ async def contact_id_of(session: AsyncSession, organization_id: UUID, page_id: U
     return (await session.execute(statement)).scalar_one_or_none()
 
 
+async def contact_ids_of(
+    session: AsyncSession, organization_id: UUID, page_id: UUID, external_ids: Sequence[str]
+) -> dict[str, UUID]:
+    """Return the contacts whom a page's platform names so, by that name."""
+    statement = select(ContactIdentityRow.external_id, ContactIdentityRow.contact_id).where(
+        ContactIdentityRow.organization_id == organization_id,
+        ContactIdentityRow.page_id == page_id,
+        ContactIdentityRow.external_id.in_(external_ids),
+    )
+    return {name: contact_id for name, contact_id in await session.execute(statement)}
+
+
 async def insert_contact(session: AsyncSession, organization_id: UUID, contact_id: UUID, unit_id: UUID) -> None:
     """Insert a contact of whom nothing is known."""
     await session.execute(insert(ContactRow).values(organization_id=organization_id, id=contact_id, unit_id=unit_id))
@@ -42,6 +54,22 @@ async def insert_identity(session: AsyncSession, values: dict[str, Any]) -> bool
         .returning(ContactIdentityRow.id)
     )
     return inserted.first() is not None
+
+
+async def note_thread(
+    session: AsyncSession, organization_id: UUID, page_id: UUID, contact_id: UUID, thread_id: str
+) -> None:
+    """Write how the platform names the conversation of a page with a contact, if it is news."""
+    await session.execute(
+        update(ContactIdentityRow)
+        .where(
+            ContactIdentityRow.organization_id == organization_id,
+            ContactIdentityRow.page_id == page_id,
+            ContactIdentityRow.contact_id == contact_id,
+            ContactIdentityRow.thread_external_id.is_distinct_from(thread_id),
+        )
+        .values(thread_external_id=thread_id)
+    )
 
 
 async def mark_erased(session: AsyncSession, organization_id: UUID, contact_id: UUID) -> None:

@@ -76,6 +76,29 @@ async def identify(uow: UnitOfWork, page: OwnedPage, external_id: str) -> UUID:
     return winner
 
 
+async def note_identity(uow: UnitOfWork, page: OwnedPage, contact_id: UUID, external_id: str) -> None:
+    """Keep a further name of a contact at a page; a name that is known there already stays whose it is."""
+    identity = {
+        "organization_id": uow.scope.organization_id,
+        "id": new_id(),
+        "unit_id": page.unit_id,
+        "contact_id": contact_id,
+        "page_id": page.id,
+        "external_id": external_id,
+    }
+    await repository.insert_identity(uow.session, identity)
+
+
+async def note_thread(uow: UnitOfWork, page_id: UUID, contact_id: UUID, thread_id: str) -> None:
+    """Keep how the page's platform names the conversation with a contact: some platforms want it back with every send."""
+    await repository.note_thread(uow.session, uow.scope.organization_id, page_id, contact_id, thread_id)
+
+
+async def known(uow: UnitOfWork, page: OwnedPage, external_ids: Sequence[str]) -> dict[str, UUID]:
+    """Return the contacts whom the page's platform names so, by that name; nobody is created."""
+    return await repository.contact_ids_of(uow.session, uow.scope.organization_id, page.id, external_ids)
+
+
 async def contact(uow: UnitOfWork, contact_id: UUID) -> ContactRow:
     """Return one contact; raise NotFound. Needs contact:read on its unit."""
     return await _contact(uow, contact_id, Permission.CONTACT_READ)

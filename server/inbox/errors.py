@@ -98,6 +98,19 @@ class ChannelUnknown(DomainError):
         )
 
 
+class UnsendNotSupported(DomainError):
+    """The platform lets pages take nothing back. Nothing was changed, here or there."""
+
+    code = "inbox.unsend_not_supported"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This channel does not let a page take a message back. The contact keeps it.",
+            path=("messageId",),
+            data={"effect": "NOT_SUPPORTED"},
+        )
+
+
 class CategoryMissing(DomainError):
     """A conversation is resolved only after somebody said what it was about (S2-14)."""
 

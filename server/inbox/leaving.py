@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy import ColumnElement, ScalarSelect, Text, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -13,6 +14,7 @@ from server.inbox.models import (
     AssignmentRow,
     ConversationLabelRow,
     ConversationRow,
+    MessageMediaRow,
     MessageRow,
     NoteRow,
     PendingChangeRow,
@@ -23,7 +25,11 @@ from server.tenants.uow import UnitOfWork
 MEDIA_NOTE = (
     "The platform keeps the file; its address expires. Fetch it soon, and from the page itself if it has expired."
 )
+COPY_NOTE = (
+    "Our copy of the file stands among the data, as the message_media of this id, its content in hexadecimal digits."
+)
 _AT_ONCE = 1_000
+_FILES_AT_ONCE = 2
 
 
 def _in_conversations(column: InstrumentedAttribute[UUID]) -> Callable[[UUID], ColumnElement[bool]]:
@@ -31,6 +37,18 @@ def _in_conversations(column: InstrumentedAttribute[UUID]) -> Callable[[UUID], C
         select(ConversationRow.id).where(
             ConversationRow.organization_id == column.class_.organization_id, ConversationRow.contact_id == contact_id
         )
+    )
+
+
+def _copies_of_contact(contact_id: UUID) -> ColumnElement[bool]:
+    return MessageMediaRow.message_id.in_(
+        select(MessageRow.id)
+        .join(
+            ConversationRow,
+            (ConversationRow.organization_id == MessageRow.organization_id)
+            & (ConversationRow.id == MessageRow.conversation_id),
+        )
+        .where(MessageRow.organization_id == MessageMediaRow.organization_id, ConversationRow.contact_id == contact_id)
     )
 
 
@@ -43,6 +61,7 @@ LEAVING = (
     ),
     Leaving(AssignmentRow, How.ROWS, of_units(AssignmentRow.unit_id), _in_conversations(AssignmentRow.conversation_id)),
     Leaving(NoteRow, How.ROWS, of_units(NoteRow.unit_id), _in_conversations(NoteRow.conversation_id)),
+    Leaving(MessageMediaRow, How.ROWS, of_units(MessageMediaRow.unit_id), _copies_of_contact, at_once=_FILES_AT_ONCE),
     Leaving(MessageRow, How.ROWS, of_units(MessageRow.unit_id), _in_conversations(MessageRow.conversation_id)),
     Leaving(PendingChangeRow, How.ROWS, of_units(PendingChangeRow.unit_id), of_contact(PendingChangeRow.contact_id)),
     Leaving(ConversationRow, How.ROWS, of_units(ConversationRow.unit_id), of_contact(ConversationRow.contact_id)),
@@ -50,7 +69,7 @@ LEAVING = (
 
 
 async def media(uow: UnitOfWork, unit_ids: Sequence[UUID]) -> AsyncIterator[Sequence[Mapping[str, object]]]:
-    """Yield what the messages of these units had attached: where the platform keeps it, and that its address expires."""
+    """Yield what the messages of these units had attached: our copy of it, or where the platform keeps it for a while."""
     statement = (
         select(
             MessageRow.id,
@@ -58,6 +77,7 @@ async def media(uow: UnitOfWork, unit_ids: Sequence[UUID]) -> AsyncIterator[Sequ
             MessageRow.platform_message_id,
             MessageRow.occurred_at,
             MessageRow.attachments,
+            _copies().label("copies"),
         )
         .where(
             MessageRow.organization_id == uow.scope.organization_id,
@@ -77,9 +97,25 @@ async def media(uow: UnitOfWork, unit_ids: Sequence[UUID]) -> AsyncIterator[Sequ
                 "kind": piece.get("kind"),
                 "title": piece.get("title"),
                 "url": piece.get("url"),
-                "note": MEDIA_NOTE,
+                "copy_id": copy_id,
+                "note": MEDIA_NOTE if copy_id is None else COPY_NOTE,
             }
             for row in rows
-            for piece in row.attachments
+            for position, piece in enumerate(row.attachments)
             if isinstance(piece, Mapping)
+            for copy_id in [(row.copies or {}).get(str(position))]
         ]
+
+
+def _copies() -> ScalarSelect[Any]:
+    """Select the ids of a message's copies by the places of their attachments."""
+    return (
+        select(func.jsonb_object_agg(cast(MessageMediaRow.position, Text), cast(MessageMediaRow.id, Text)))
+        .where(
+            MessageMediaRow.organization_id == MessageRow.organization_id,
+            MessageMediaRow.message_id == MessageRow.id,
+            MessageMediaRow.content.is_not(None),
+        )
+        .correlate(MessageRow)
+        .scalar_subquery()
+    )

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, PrimaryKeyConstraint, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -60,6 +60,14 @@ class MessageState(StrEnum):
     FAILED = "FAILED"
     SKIPPED = "SKIPPED"
     UNKNOWN = "UNKNOWN"
+
+
+class UnsendState(StrEnum):
+    """Where the wish to take a message back stands at the platform."""
+
+    REQUESTED = "REQUESTED"
+    DONE = "DONE"
+    FAILED = "FAILED"
 
 
 _NOW_XID = text("(pg_current_xact_id()::text::bigint)")
@@ -135,6 +143,30 @@ class MessageRow(TenantRow, Base):
     reaction: Mapped[str | None]
     reaction_at: Mapped[datetime | None]
     unsent_at: Mapped[datetime | None]
+    unsend: Mapped[UnsendState | None]
+    unsend_detail: Mapped[str | None]
+
+
+class MessageMediaRow(TenantRow, Base):
+    """Our own copy of one attachment of a message, or why there is none: the platform's address of it expires."""
+
+    __tablename__ = "message_media"
+    __table_args__ = (
+        ForeignKeyConstraint(["organization_id", "message_id"], ["message.organization_id", "message.id"]),
+        UniqueConstraint("organization_id", "message_id", "position"),
+        {"info": walled(Wall.UNIT)},
+    )
+
+    unit_id: Mapped[UUID]
+    message_id: Mapped[UUID]
+    position: Mapped[int]
+    """The place of the attachment in its message, from 0."""
+    media_type: Mapped[str | None]
+    size: Mapped[int | None]
+    sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    problem: Mapped[str | None]
+    """Why there is no copy; it is not tried again."""
 
 
 class PendingChangeRow(TenantRow, Base):

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from server.inbox.models import MessageState
 from server.platforms.port import Attachment
+from server.sends.composing import Placed
 from server.sends.models import Delivery, SendState
 
 FOLLOW_UP_CAP = 2
@@ -90,8 +91,24 @@ def _reacted(content: Content, change: Change) -> Content:
 
 
 def attachments_of(attachments: Iterable[Attachment]) -> tuple[dict[str, object], ...]:
-    """Return attachments as they are stored."""
-    return tuple({"kind": one.kind, "url": one.url, "title": one.title} for one in attachments)
+    """Return attachments as they are stored: how to fetch them and whether their content may be kept, where that is told."""
+    return tuple(_stored(one) for one in attachments)
+
+
+def _stored(one: Attachment) -> dict[str, object]:
+    stored: dict[str, object] = {"kind": one.kind, "url": one.url, "title": one.title}
+    if one.media_id is not None:
+        stored["media_id"] = one.media_id
+    if not one.may_be_stored:
+        stored["may_be_stored"] = False
+    return stored
+
+
+def stored_media(media: Iterable[Placed]) -> tuple[dict[str, object], ...]:
+    """Return media of our own as a message stores them: the file is named, its address is made when somebody asks."""
+    return tuple(
+        {"kind": one.kind.value.lower(), "url": None, "title": one.name, "file": str(one.file_id)} for one in media
+    )
 
 
 # --------------------------------------------------------------------------- states of outbound messages

@@ -14,6 +14,7 @@ from server.channels.service import PageRef
 from server.inbox.models import (
     ConversationStatus,
     Direction,
+    Folder,
     MessageRow,
     MessageState,
     PendingChangeRow,
@@ -38,16 +39,18 @@ _LOCK_ROW = text(
 )
 # One upsert takes the number, moves the newest message forward, counts an inbound message as unread and lets it wake the
 # conversation. What we begin ourselves asks nothing of anybody: it starts RESOLVED and wakes with the first answer.
+# A request stays one until a message comes that is none, whichever comes first; what a person put elsewhere stays there.
 _TAKE_PLACE = text("""
 INSERT INTO conversation AS c (organization_id, id, unit_id, page_id, contact_id, status, last_message_id,
-  last_message_at, last_inbound_at, unread_count, next_seq)
-VALUES (:organization, :id, :unit, :page, :contact, :status, :message, :at, :inbound_at, :unread, 2)
+  last_message_at, last_inbound_at, unread_count, next_seq, folder)
+VALUES (:organization, :id, :unit, :page, :contact, :status, :message, :at, :inbound_at, :unread, 2, :folder)
 ON CONFLICT (organization_id, page_id, contact_id) DO UPDATE SET
   next_seq = c.next_seq + 1, revision = c.revision + 1, change_xid = excluded.change_xid,
   unread_count = c.unread_count + excluded.unread_count,
   last_inbound_at = greatest(c.last_inbound_at, excluded.last_inbound_at),
   status = CASE WHEN excluded.last_inbound_at IS NOT NULL AND c.status IN ('RESOLVED', 'SNOOZED') THEN 'OPEN'
     ELSE c.status END,
+  folder = CASE WHEN c.folder = 'REQUEST' THEN excluded.folder ELSE c.folder END,
   last_message_id = CASE WHEN (c.last_message_at, c.last_message_id) < (excluded.last_message_at, excluded.last_message_id)
     THEN excluded.last_message_id ELSE c.last_message_id END,
   last_message_at = greatest(c.last_message_at, excluded.last_message_at)
@@ -70,6 +73,7 @@ class NewMessage:
     send_id: UUID | None = None
     author_id: UUID | None = None
     template_version_id: UUID | None = None
+    is_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ async def take_place(
         "at": message.occurred_at,
         "inbound_at": message.occurred_at if is_inbound else None,
         "unread": 1 if is_inbound else 0,
+        "folder": (Folder.REQUEST if message.is_request else Folder.PRIMARY).value,
     }
     row = (await session.execute(_TAKE_PLACE, values)).one()
     return row.id, row.seq

@@ -14,6 +14,7 @@ from server.channels.service import PageRef
 from server.contacts.models import ContactIdentityRow, ContactRow
 from server.inbox.models import ConversationRow, Direction, MessageRow, MessageState
 from server.inbox.repository.inbound import NOW_XID
+from server.platforms.port import Channel
 from server.sends.models import Purpose, SendIntentRow
 from server.tenants.models import UnitRow
 
@@ -29,6 +30,7 @@ class Counterpart:
     unit_name: str
     unit_attributes: dict[str, object]
     unit_archived_at: datetime | None
+    thread_external_id: str | None
 
 
 _COUNTERPART = (
@@ -43,6 +45,7 @@ _COUNTERPART = (
     UnitRow.name,
     UnitRow.attributes,
     UnitRow.archived_at,
+    ContactIdentityRow.thread_external_id,
 )
 
 
@@ -90,6 +93,30 @@ async def counterpart(session: AsyncSession, row: ConversationRow) -> Counterpar
         return None
     page_id, unit_id, channel, external_id, name, *rest = found
     return Counterpart(PageRef(page_id, unit_id, channel, external_id, name), *rest)
+
+
+async def message(session: AsyncSession, row: ConversationRow, message_id: UUID) -> MessageRow | None:
+    """Return one message of a conversation."""
+    statement = select(MessageRow).where(*_within(row), MessageRow.id == message_id)
+    return (await session.scalars(statement.execution_options(populate_existing=True))).one_or_none()
+
+
+async def conversation_of(
+    session: AsyncSession, organization_id: UUID, page_id: UUID, contact_id: UUID
+) -> ConversationRow | None:
+    """Return the conversation of a page with a contact."""
+    statement = select(ConversationRow).where(
+        ConversationRow.organization_id == organization_id,
+        ConversationRow.page_id == page_id,
+        ConversationRow.contact_id == contact_id,
+    )
+    return (await session.scalars(statement)).one_or_none()
+
+
+async def channel_of(session: AsyncSession, row: MessageRow) -> Channel | None:
+    """Return the channel of a message's page."""
+    statement = select(PageRow.channel).where(PageRow.organization_id == row.organization_id, PageRow.id == row.page_id)
+    return (await session.scalars(statement)).one_or_none()
 
 
 async def newer_message(session: AsyncSession, row: ConversationRow, seen_id: UUID) -> UUID | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.inbox.service.composition import Reply
 from server.inbox.service.inbound import (
     apply_edit,
     apply_reaction,
@@ -10,6 +11,7 @@ from server.inbox.service.inbound import (
     note_postback,
     receive_message,
 )
+from server.inbox.service.many import receive_messages
 from server.inbox.service.outbound import record_echo, reflect
 from server.inbox.service.reading import (
     changes_after,
@@ -20,13 +22,15 @@ from server.inbox.service.reading import (
     messages,
     notes,
 )
-from server.inbox.service.replies import Reply, reply
+from server.inbox.service.replies import reply
+from server.inbox.service.taking_back import end_unsending, signal, signal_of, unsend, unsending
 from server.inbox.service.work import (
     add_note,
     assign,
     assignments,
     label,
     mark_read,
+    move_to_folder,
     set_category,
     set_status,
     unlabel,
@@ -44,18 +48,25 @@ __all__ = [
     "changes_after",
     "conversation",
     "conversations_by_id",
+    "end_unsending",
     "has_unsettled_changes",
     "label",
     "list_conversations",
     "mark_read",
     "messages",
+    "move_to_folder",
     "note_postback",
     "notes",
     "receive_message",
+    "receive_messages",
     "record_echo",
     "reflect",
     "reply",
     "set_category",
     "set_status",
+    "signal",
+    "signal_of",
     "unlabel",
+    "unsend",
+    "unsending",
 ]

@@ -14,6 +14,7 @@ from server.inbox.models import Direction, MessageState
 from server.inbox.repository import inbound as repository
 from server.inbox.repository.inbound import NewMessage
 from server.inbox.rules import Change, ChangeKind, Content, attachments_of, changed, folded
+from server.inbox.service import media
 from server.kit.ids import new_id
 from server.platforms.port import (
     Attachment,
@@ -33,7 +34,7 @@ _UNSUPPORTED = Attachment("unsupported", None)
 async def receive_message(uow: UnitOfWork, page: PageRef, contact_id: UUID, event: MessageReceived) -> None:
     """Store a message of the contact, once per platform id, with what already happened to it.
 
-    It counts as unread and wakes a RESOLVED or SNOOZED conversation.
+    It counts as unread and wakes a RESOLVED or SNOOZED conversation. A stranger's first message begins a request (S2-03).
     """
     attachments = (*event.attachments, _UNSUPPORTED) if event.is_unsupported else event.attachments
     message = NewMessage(
@@ -44,6 +45,7 @@ async def receive_message(uow: UnitOfWork, page: PageRef, contact_id: UUID, even
         occurred_at=event.occurred_at,
         platform_message_id=event.message_id,
         reply_to_platform_id=event.reply_to_message_id,
+        is_request=event.is_request,
     )
     await _store(uow, page, contact_id, message, event.message_id)
 
@@ -80,6 +82,7 @@ async def _store(
     await repository.insert_message(
         uow.session, organization_id, page, conversation_id, seq, replace(message, content=content)
     )
+    media.ask_for_copies(uow, message.id, content.attachments)
     uow.announce("inbox")
 
 
@@ -115,6 +118,8 @@ async def _apply(uow: UnitOfWork, page: PageRef, contact_id: UUID, message_id: s
     after = changed(before, change)
     if after != before:
         await repository.set_values(uow.session, row, repository.content_values(after))
+        if change.kind is ChangeKind.UNSEND:
+            await media.drop_copies(uow, row.id)
         await repository.touch(uow.session, organization_id, [row.conversation_id])
         uow.announce("inbox")
 

@@ -13,6 +13,7 @@ from server.inbox.repository import settle
 from server.inbox.repository.inbound import NewMessage, SendFacts
 from server.inbox.repository.settle import Following
 from server.inbox.rules import Change, ChangeKind, Content, attachments_of, folded, follow, native_state, state_of
+from server.inbox.service import media
 from server.kit.ids import new_id
 from server.platforms.port import MessageEchoed
 from server.sends import service as sends
@@ -83,6 +84,8 @@ async def _insert(uow: UnitOfWork, echo: _Echo, send_id: UUID | None, facts: Sen
         uow.session, organization_id, echo.page, echo.contact_id, message
     )
     await repository.insert_message(uow.session, organization_id, echo.page, conversation_id, seq, message)
+    if facts is None:
+        media.ask_for_copies(uow, message.id, message.content.attachments)
     uow.announce("inbox")
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from server.audit import service as audit
 from server.audit.actions import Action
 from server.inbox import errors
-from server.inbox.models import AssignmentRow, Category, ConversationRow, ConversationStatus, NoteRow
+from server.inbox.models import AssignmentRow, Category, ConversationRow, ConversationStatus, Folder, NoteRow
 from server.inbox.repository import replies as rows
 from server.inbox.repository import work as repository
 from server.inbox.rules import MAX_NOTE
@@ -77,6 +77,25 @@ async def set_category(
     if row.category is not category:
         await _change(uow, row, category=category)
         await audit.record(uow, Action.CONVERSATION_CATEGORY, row.id, {"category": category.value})
+    return row
+
+
+async def move_to_folder(
+    uow: UnitOfWork, conversation_id: UUID, folder: Folder, *, expected_revision: int | None = None
+) -> ConversationRow:
+    """Decide on a stranger's request (S2-03): PRIMARY accepts it, SPAM puts it away; either can be changed later.
+
+    A request that nobody decides on stays one. Raises InvalidInput for REQUEST, which only the platform says, and
+    ConversationChanged.
+    """
+    if folder is Folder.REQUEST:
+        raise InvalidInput("Only the platform makes a conversation a request. Use PRIMARY or SPAM.", path=("folder",))
+    row = await _locked(uow, conversation_id, expected_revision)
+    if row.folder is not folder:
+        before = row.folder
+        await _change(uow, row, folder=folder)
+        details = {"folder": folder.value, "before": before.value}
+        await audit.record(uow, Action.CONVERSATION_FOLDER, row.id, details)
     return row
 
 
