@@ -7,6 +7,7 @@ from server.audit.leaving import LEAVING as AUDIT
 from server.auth.leaving import LEAVING as AUTH
 from server.campaigns.leaving import LEAVING as CAMPAIGNS
 from server.channels.leaving import LEAVING as CHANNELS
+from server.comments.leaving import LEAVING as COMMENTS
 from server.consent.leaving import LEAVING as CONSENT
 from server.contacts.leaving import LEAVING as CONTACTS
 from server.inbox.leaving import LEAVING as INBOX
@@ -31,6 +32,7 @@ PARTS: tuple[Leaving, ...] = (
     *OWN,
     *CAMPAIGNS,
     *INBOX,
+    *COMMENTS,
     *TEMPLATES,
     *APPROVALS,
     *SENDS,
