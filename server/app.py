@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from server.config import Settings, settings
 from server.kit import log
@@ -20,11 +21,14 @@ from server.schema import transport
 from server.schema.context import Services
 from server.schema.root import build
 from server.web import (
+    attachments,
     authorization,
+    callbacks,
     dev_mail,
     files,
     health,
     invitations,
+    media,
     middleware,
     oauth,
     oidc,
@@ -56,29 +60,37 @@ def create_app(config: Settings | None = None) -> Starlette:
         listener.start()
         yield
         await listener.aclose()
+        await shell.intake.aclose()
         await connectors.aclose()
         await database.aclose()
 
     return Starlette(
-        routes=[
-            *transport.routes(schema, services, trusted_documents()),
-            *webhooks.routes(shell),
-            *oauth.routes(shell),
-            *authorization.routes(shell),
-            *oidc.routes(shell),
-            *passkeys.routes(shell),
-            *verify.routes(shell),
-            *sign_in.routes(shell),
-            *passwords.routes(shell),
-            *invitations.routes(shell),
-            *dev_mail.routes(shell),
-            *files.routes(shell),
-            *health.routes(shell),
-        ],
+        routes=[*transport.routes(schema, services, trusted_documents()), *_web_routes(shell)],
         middleware=middleware.stack(config.web),
         exception_handlers={HTTPException: answer_http_exception},
         lifespan=lifespan,
     )
+
+
+def _web_routes(shell: WebDependencies) -> list[BaseRoute]:
+    """Return every route beside GraphQL."""
+    return [
+        *webhooks.routes(shell),
+        *oauth.routes(shell),
+        *callbacks.routes(shell),
+        *authorization.routes(shell),
+        *oidc.routes(shell),
+        *passkeys.routes(shell),
+        *verify.routes(shell),
+        *sign_in.routes(shell),
+        *passwords.routes(shell),
+        *invitations.routes(shell),
+        *dev_mail.routes(shell),
+        *files.routes(shell),
+        *attachments.routes(shell),
+        *media.routes(shell),
+        *health.routes(shell),
+    ]
 
 
 def trusted_documents() -> dict[str, str]:

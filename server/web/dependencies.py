@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from server.channels.service import Intake
 from server.config import Settings
 from server.kit.db import Database
 from server.platforms.registry import Registry
@@ -16,3 +17,9 @@ class WebDependencies:
     database: Database
     registry: Registry
     settings: Settings
+    intake: Intake = field(init=False, repr=False, compare=False)
+    """Webhooks of this process; what arrives together is stored together."""
+
+    def __post_init__(self) -> None:
+        """Open the intake beside the database that it stores into."""
+        object.__setattr__(self, "intake", Intake(self.database))

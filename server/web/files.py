@@ -1,9 +1,9 @@
-"""Files over plain HTTP: POST /files takes what an import reads, GET /files/{id} gives back what is stored."""
+"""Files over plain HTTP: POST /files takes what imports read and messages carry, GET /files/{id} gives it back."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 from urllib.parse import quote
@@ -16,15 +16,18 @@ from starlette.routing import BaseRoute, Route
 from server.audit import service as audit
 from server.audit.actions import Action
 from server.auth import service as auth
+from server.kit import media_types
 from server.kit.errors import DomainError, InvalidInput, NotFound, PermissionDenied
 from server.kit.ids import MalformedId, decode_as, encode
+from server.platforms.capabilities import catalogue
+from server.platforms.capabilities.catalogue import CATALOGUE
 from server.tenants import service as tenants
 from server.tenants.models import StoredFileRow
 from server.tenants.rules import Permission
 from server.tenants.scope import Scope
 from server.tenants.service import NewFile
 from server.tenants.uow import begin, begin_read
-from server.web.answers import Refused
+from server.web.answers import Refused, too_large
 from server.web.dependencies import WebDependencies
 
 UNIT_PREFIX, FILE_PREFIX = "unit", "file"
@@ -39,23 +42,22 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
     """Return the way in and the way out of files."""
 
     async def store(request: Request) -> Response:
-        scope = await _caller(request, deps)
+        scope = await caller(request, deps)
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type not in MEDIA_TYPES:
-            known = ", ".join(sorted(MEDIA_TYPES))
-            raise Refused(415, "unsupported_media_type", f"Send the file as one of {known}.")
+        limit = media_limit(media_type, datetime.now(UTC))
+        if media_type not in MEDIA_TYPES and limit is None:
+            raise Refused(415, "unsupported_media_type", f"Send the file as one of {', '.join(taken_types())}.")
         try:
             unit_id = _id(UNIT_PREFIX, request.query_params.get("unit", ""), "unit")
-            scope.require(Permission.UNIT_MANAGE, unit_id)
-            kept_for = timedelta(days=deps.settings.web.file_days)
-            new = NewFile(unit_id, request.query_params.get("name", ""), media_type, kept_for)
-            row = await _store(request, deps, scope, new)
+            scope.require(Permission.UNIT_MANAGE if limit is None else Permission.INBOX_REPLY, unit_id)
+            new = _new(deps, unit_id, request.query_params.get("name", ""), media_type, limit)
+            row = await _store(request, deps, scope, new, limit)
         except DomainError as error:
             raise _refused(error) from None
         return JSONResponse(_told(row), status_code=201)
 
     async def fetch(request: Request) -> Response:
-        scope = await _caller(request, deps)
+        scope = await caller(request, deps)
         try:
             file_id = _id(FILE_PREFIX, request.path_params["id"], "id")
             async with begin(deps.database, scope) as uow:
@@ -63,13 +65,14 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
                 await audit.record(uow, Action.FILE_READ, row.id, {"name": row.name})
         except DomainError as error:
             raise _refused(error) from None
-        headers = {"content-disposition": _attachment(row.name), "content-length": str(row.size)}
+        headers = {"content-disposition": attachment(row.name), "content-length": str(row.size)}
         return StreamingResponse(_bytes_of(deps, scope, file_id), 200, headers, row.media_type)
 
     return [Route("/files", store, methods=["POST"]), Route("/files/{id}", fetch, methods=["GET"])]
 
 
-async def _caller(request: Request, deps: WebDependencies) -> Scope:
+async def caller(request: Request, deps: WebDependencies) -> Scope:
+    """Return who asks by bearer token; refuse with 401."""
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     scope = None
     if kind.lower() == "bearer" and token.strip():
@@ -86,11 +89,47 @@ def _id(prefix: str, text: str, path: str) -> UUID:
         raise NotFound(path=(path,)) from None
 
 
-async def _store(request: Request, deps: WebDependencies, scope: Scope, new: NewFile) -> StoredFileRow:
+def taken_types() -> list[str]:
+    """Return every type that is taken."""
+    offered = {
+        one for rules in CATALOGUE.values() for rule in rules for media in rule.media for one in media.mime_types
+    }
+    return sorted(MEDIA_TYPES | {one for one in offered if media_types.is_known(one)})
+
+
+def media_limit(media_type: str, now: datetime) -> int | None:
+    """Return the bytes that the most generous channel takes of media of this type now; None if none takes any."""
+    if not media_types.is_known(media_type):
+        return None
+    rules = [
+        rule for channel in CATALOGUE for rule in catalogue.at(channel, now).media if media_type in rule.mime_types
+    ]
+    return max((rule.max_bytes for rule in rules), default=None)
+
+
+def _new(deps: WebDependencies, unit_id: UUID, name: str, media_type: str, limit: int | None) -> NewFile:
+    web = deps.settings.web
+    if limit is None:
+        return NewFile(unit_id, name, media_type, timedelta(days=web.file_days))
+    return NewFile(unit_id, name, media_type, timedelta(days=web.media_days), Permission.INBOX_READ)
+
+
+async def _store(
+    request: Request, deps: WebDependencies, scope: Scope, new: NewFile, limit: int | None
+) -> StoredFileRow:
     """Take the whole body first: a slow client must not hold a transaction and its connection."""
+    size = 0
     with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
         async for chunk in request.stream():
+            size += len(chunk)
+            if limit is not None and size > limit:
+                raise too_large(limit)
             spool.write(chunk)
+        spool.seek(0)
+        if limit is not None and not media_types.agrees(new.media_type, spool.read(media_types.HEAD_BYTES)):
+            raise Refused(
+                415, "media_type_differs", f"The file is not what it says: its bytes are not {new.media_type}."
+            )
         spool.seek(0)
         async with begin(deps.database, scope) as uow:
             row = await tenants.store_file(uow, new, _chunks(cast("BinaryIO", spool)))
@@ -120,7 +159,7 @@ def _told(row: StoredFileRow) -> dict[str, object]:
     }
 
 
-def _attachment(name: str) -> str:
+def attachment(name: str) -> str:
     """Name the download (RFC 6266): plain ASCII for old clients, and the true name as RFC 8187 writes it."""
     plain = "".join(letter if letter.isascii() and letter not in '"\\%' else "_" for letter in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from server.channels import service as channels
+from server.kit.errors import TookTooLong, Unavailable
 from server.platforms.port import BodyMalformed, SignatureInvalid
 from server.web.answers import Refused, connector_of, too_large
 from server.web.dependencies import WebDependencies
@@ -17,10 +17,10 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
 
     async def shake_hands(request: Request) -> Response:
         connector = connector_of(deps.registry, request.path_params["channel"])
-        challenge = connector.answer_handshake(dict(request.query_params))
-        if challenge is None:
-            raise Refused(403, "webhook.handshake_refused", "The verify token is not ours.")
-        return PlainTextResponse(challenge)
+        answer = connector.answer_handshake(request.query_params)
+        if answer is None:
+            raise Refused(403, "webhook.handshake_refused", "This is no handshake of the platform with our app.")
+        return Response(answer.body, media_type=answer.media_type)
 
     async def receive(request: Request) -> Response:
         connector = connector_of(deps.registry, request.path_params["channel"])
@@ -30,11 +30,13 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
         except SignatureInvalid:
             raise Refused(401, "webhook.signature_invalid", "The body is not signed with a secret of ours.") from None
         try:
-            told = await channels.record_events(deps.database, connector, body)
+            told = await deps.intake.record(connector, body)
         except BodyMalformed:
             raise Refused(
                 400, "webhook.body_malformed", "The signed body is not what the platform documents."
             ) from None
+        except TookTooLong:
+            raise Unavailable from None  # nothing was stored; the platform delivers it again
         return JSONResponse({"stored": told.stored, "duplicates": told.duplicates, "strays": told.strays})
 
     return [
