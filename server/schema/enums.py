@@ -10,11 +10,14 @@ from server.auth.oauth_rules import AppGrantType, AppKind
 from server.auth.rules import SignInMethod
 from server.auth.service import InvitationState
 from server.campaigns.models import CampaignState
+from server.channels.choices import ListFormat
 from server.channels.models import ConnectionState, Health
+from server.comments.models import PublicKind, Visibility
 from server.consent.models import SuppressionReason
-from server.inbox.models import Category, ConversationStatus, Direction, Folder, MessageState
+from server.inbox.models import Category, ConversationStatus, Direction, Folder, MessageState, UnsendState
 from server.kit.jobs import DeadLetterSource
-from server.platforms.port import Channel
+from server.platforms.capabilities.capability import Receipt, Relationship, Starter, TextUnit, Unsend
+from server.platforms.port import Act, Channel, Login, MediaKind, QuotaScope, SignalKind
 from server.privacy.rules import OffboardingState, StepName, StepState
 from server.privacy.rules import Policy as OffboardingPolicy
 from server.sends.models import Purpose, SendState
@@ -59,9 +62,23 @@ strawberry.enum(
 )
 strawberry.enum(SignInMethod, description="How a person proved who they are.")
 strawberry.enum(Channel, description="The networks a page can live on.")
+strawberry.enum(Act, name="ChannelAct", description="What an allowance counts.")
+strawberry.enum(QuotaScope, name="ChannelQuotaScope", description="Whose allowance it is.")
+strawberry.enum(MediaKind, description="What a piece of media is.")
+strawberry.enum(Starter, name="ConversationStarter", description="Who may open a conversation.")
+strawberry.enum(Relationship, name="ChannelRelationship", description="What must be between a page and a person.")
+strawberry.enum(TextUnit, description="What a limit of texts counts.")
+strawberry.enum(Receipt, name="ReceiptKind", description="What a network reports after a message left.")
+strawberry.enum(Unsend, name="UnsendEffect", description="What deleting a message does on the network.")
 strawberry.enum(
     Health, name="PageHealth", description="Whether we may still act for a page, and if not, what a person has to do."
 )
+strawberry.enum(
+    Login,
+    name="ChannelLogin",
+    description="Through which dialogue a person consents: the network's own, or Facebook's.",
+)
+strawberry.enum(ListFormat, name="ChannelConnectFormat", description="How the file of a bulk connect is written.")
 strawberry.enum(ConnectionState, name="ChannelConnectionState", description="Where a consent dialogue stands.")
 strawberry.enum(SuppressionReason, description="Why nothing may be sent to a person.")
 strawberry.enum(ConversationStatus, description="Where our work on a conversation stands.")
@@ -70,6 +87,12 @@ strawberry.enum(
     Category,
     name="ConversationCategory",
     description="What a conversation is about; needed before it can be resolved.",
+)
+strawberry.enum(PublicKind, name="PublicCommentKind", description="How a public text concerns a page.")
+strawberry.enum(
+    Visibility,
+    name="PublicCommentVisibility",
+    description="Whether the public sees a text, as far as the network told us.",
 )
 strawberry.enum(Direction, name="MessageDirection", description="Who wrote a message: the contact, or the page.")
 strawberry.enum(
@@ -94,7 +117,15 @@ strawberry.enum(
 strawberry.enum(StepName, name="OffboardingStepName", description="The steps, in their order.")
 strawberry.enum(StepState, name="OffboardingStepState", description="Where a step stands.")
 
+strawberry.enum(
+    Unsend,
+    description="What taking a message back does on the platform: the contact keeps it, it is gone for all, or nothing.",
+)
+strawberry.enum(UnsendState, description="Where the wish to take a message back stands; DONE and FAILED are final.")
+strawberry.enum(SignalKind, description="What a page shows a contact without writing.")
+
 __all__ = [
+    "Act",
     "AppGrantType",
     "AppKind",
     "ApprovalState",
@@ -112,6 +143,9 @@ __all__ = [
     "InvitationState",
     "LegalAccessState",
     "LegalBasis",
+    "ListFormat",
+    "Login",
+    "MediaKind",
     "MessageState",
     "OffboardingPolicy",
     "OffboardingState",
@@ -119,18 +153,28 @@ __all__ = [
     "OperationState",
     "OrganizationKind",
     "Permission",
+    "PublicKind",
     "Purpose",
+    "QuotaScope",
+    "Receipt",
+    "Relationship",
     "ReleaseState",
     "Role",
     "SendState",
     "SettingName",
     "SheetFormat",
     "SignInMethod",
+    "SignalKind",
+    "Starter",
     "StepName",
     "StepState",
     "SuppressionReason",
     "TemplatePurpose",
+    "TextUnit",
     "UnitKind",
+    "Unsend",
+    "UnsendState",
     "Verdict",
+    "Visibility",
     "Weekday",
 ]

@@ -6,11 +6,8 @@ under one scope is ever served under another.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
 from uuid import UUID
 
 from strawberry.dataloader import DataLoader
@@ -27,15 +24,18 @@ from server.campaigns import service as campaigns
 from server.campaigns.models import CampaignRow
 from server.campaigns.service import CampaignResults, Preview
 from server.channels import service as channels
-from server.channels.models import PageRow
+from server.channels.models import PageRow, PageSyncRow
+from server.comments import service as comments
+from server.comments.models import CommentReplyRow, PublicCommentRow
 from server.consent import batches as consent_batches
 from server.consent import service as consent
 from server.consent.models import ConsentRow, SuppressionRow, TopicRow, WindowRow
 from server.contacts import service as contacts
 from server.contacts.models import ContactIdentityRow, ContactRow, LabelRow
 from server.inbox import service as inbox
-from server.inbox.models import MessageRow, NoteRow
+from server.inbox.models import MessageMediaRow, MessageRow, NoteRow
 from server.inbox.service import by_id as inbox_by_id
+from server.inbox.service import media as inbox_media
 from server.inbox.service import waiting
 from server.inbox.service.waiting import AnswerDue
 from server.inbox.views import ConversationView, Parts
@@ -43,8 +43,10 @@ from server.kit.pagination import Page, PageArguments
 from server.privacy import service as privacy
 from server.privacy.models import OffboardingStepRow
 from server.schema.errors import TooComplex
+from server.schema.loading import Loading, SharedLoader
 from server.sends import service as sends
 from server.sends.models import SendIntentRow
+from server.sends.reading import sends_shown
 from server.templates import service as templates
 from server.templates.models import ReplyTemplateRow, TemplateReleaseRow, TemplateVersionRow
 from server.templates.service import EffectiveTemplate
@@ -63,63 +65,16 @@ from server.tenants.models import (
 from server.tenants.settings import Effective, SettingName
 from server.tenants.uow import UnitOfWork
 
-R = TypeVar("R", bound=Any)
-Read = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
 MAX_PREVIEWS = 3
-K = TypeVar("K", bound=Hashable)
 Listing = tuple[UUID, PageArguments]
-Fetch = Callable[[UnitOfWork, Sequence[UUID]], Awaitable[Mapping[UUID, R] | Sequence[R]]]
 
 
 async def _conversations(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, ConversationView]:
     return await inbox.conversations_by_id(uow, ids, Parts.every())
 
 
-class SharedLoader(DataLoader[K, R]):
-    """A loader whose answers survive that one of those who wait for them is cancelled.
-
-    When a field fails that must not be null, its neighbours are cancelled; a neighbour that waits for a row would cancel
-    the row for every other place of the document that waits for it too.
-    """
-
-    def load(self, key: K) -> Awaitable[R]:
-        """Return the row of a key."""
-        shared = asyncio.ensure_future(super().load(key))
-        shared.add_done_callback(_noticed)  # nobody may be left to hear of a failure; it was told where it was awaited
-        return asyncio.shield(shared)
-
-
-def _noticed(ended: asyncio.Future[Any]) -> None:
-    if not ended.cancelled():
-        ended.exception()
-
-
-class Loaders:
+class Loaders(Loading):
     """The loaders of one request."""
-
-    def __init__(self, read: Read) -> None:
-        self._read = read
-
-    def by_id(self, fetch: Fetch[R]) -> DataLoader[UUID, R | None]:
-        """Make a loader from a function that returns what the scope sees of the wanted ids."""
-
-        async def load(keys: list[UUID]) -> list[R | None]:
-            async with self._read() as uow:
-                rows = await fetch(uow, keys)
-            found = rows if isinstance(rows, Mapping) else {row.id: row for row in rows}
-            return [found.get(key) for key in keys]
-
-        return SharedLoader(load_fn=load)
-
-    def one_by_one(self, fetch: Callable[[UnitOfWork, K], Awaitable[R]]) -> DataLoader[K, R]:
-        """Make a loader of what only single reads exist for: one after the other in one session, so that a page of them
-        takes one connection of the pool and not one for each row."""
-
-        async def load(keys: list[K]) -> list[R]:
-            async with self._read() as uow:
-                return [await fetch(uow, key) for key in keys]
-
-        return SharedLoader(load_fn=load)
 
     @cached_property
     def units(self) -> DataLoader[UUID, UnitRow | None]:
@@ -192,6 +147,11 @@ class Loaders:
         return self.by_id(channels.pages_by_id)
 
     @cached_property
+    def page_syncs(self) -> DataLoader[UUID, PageSyncRow | None]:
+        """How far each page is compared with its platform."""
+        return self.by_id(channels.syncs_of)
+
+    @cached_property
     def contacts(self) -> DataLoader[UUID, ContactRow | None]:
         """Contacts."""
         return self.by_id(contacts.contacts_by_id)
@@ -261,6 +221,26 @@ class Loaders:
     def sends(self) -> DataLoader[UUID, SendIntentRow | None]:
         """Sends that the caller may settle."""
         return self.by_id(sends.sends_by_id)
+
+    @cached_property
+    def copies_of_messages(self) -> DataLoader[UUID, list[MessageMediaRow] | None]:
+        """Our copies of each message's attachments."""
+        return self.by_id(inbox_media.copies_of)
+
+    @cached_property
+    def public_comments(self) -> DataLoader[UUID, PublicCommentRow | None]:
+        """Public texts that the caller may read."""
+        return self.by_id(comments.comments_by_id)
+
+    @cached_property
+    def replies_of_comments(self) -> DataLoader[UUID, list[CommentReplyRow] | None]:
+        """Our replies to each public text."""
+        return self.by_id(comments.replies_of)
+
+    @cached_property
+    def sends_of_comments(self) -> DataLoader[UUID, SendIntentRow | None]:
+        """The sends that carry out replies to public texts."""
+        return self.by_id(sends_shown)
 
     @cached_property
     def templates(self) -> DataLoader[UUID, ReplyTemplateRow | None]:

@@ -56,6 +56,8 @@ class Kind(StrEnum):
     LEGAL_ACCESS = "lga"
     LEGAL_HOLD = "lgh"
     OFFBOARDING = "off"
+    PUBLIC_COMMENT = "pcm"
+    MEDIA = "med"
 
 
 @strawberry.interface(description="Anything that can be asked for again by its id.")

@@ -7,6 +7,7 @@ from server.audit import errors as audit
 from server.auth import errors as auth
 from server.campaigns import errors as campaigns
 from server.channels import errors as channels
+from server.comments import errors as comments
 from server.consent import errors as consent
 from server.contacts import errors as contacts
 from server.inbox import errors as inbox
@@ -28,6 +29,7 @@ MODULES = (
     approvals,
     templates,
     inbox,
+    comments,
     campaigns,
     privacy,
 )

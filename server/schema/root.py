@@ -32,8 +32,11 @@ from server.schema.auth.sign_in import SignInMutation, SignInQuery
 from server.schema.auth.verify import VerifyMutation
 from server.schema.campaigns.mutations import CampaignsMutation
 from server.schema.campaigns.queries import CampaignsQuery
+from server.schema.channels.capabilities import CapabilitiesQuery
 from server.schema.channels.mutations import ChannelsMutation
 from server.schema.channels.queries import ChannelsQuery
+from server.schema.comments.mutations import CommentsMutation
+from server.schema.comments.queries import CommentsQuery
 from server.schema.conflicts.mutations import ConflictsMutation
 from server.schema.conflicts.queries import ConflictsQuery
 from server.schema.consent.mutations import ConsentMutation
@@ -45,6 +48,7 @@ from server.schema.guards import guard
 from server.schema.inbox.mutations import InboxMutation
 from server.schema.inbox.queries import InboxQuery
 from server.schema.inbox.subscriptions import InboxSubscription
+from server.schema.inbox.taking_back import TakingBackMutation
 from server.schema.jobs.queries import JobsQuery
 from server.schema.limits import Documents
 from server.schema.masking import mask
@@ -90,9 +94,11 @@ class Query(
     ApprovalsQuery,
     CampaignsQuery,
     ChannelsQuery,
+    CapabilitiesQuery,
     ContactsQuery,
     ConsentQuery,
     InboxQuery,
+    CommentsQuery,
     SendsQuery,
     JobsQuery,
     PrivacyQuery,
@@ -138,6 +144,8 @@ class Mutation(
     ContactsMutation,
     ConsentMutation,
     InboxMutation,
+    CommentsMutation,
+    TakingBackMutation,
     SendsMutation,
     PrivacyMutation,
 ):

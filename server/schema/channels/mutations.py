@@ -11,15 +11,15 @@ import strawberry
 
 from server.channels import service
 from server.channels.errors import PageInOtherUnit
-from server.channels.service import PageResult, callback_uri
+from server.channels.service import Dialogue, PageResult, Wanted, callback_uri
 from server.kit.errors import DomainError, InvalidInput
 from server.platforms.port import Connector
 from server.platforms.registry import ChannelNotOffered
 from server.schema.channels.types import ChannelConnection, Page
 from server.schema.context import Info
 from server.schema.declarations import readable
-from server.schema.enums import Channel
-from server.schema.nodes import Kind, found, gid, uid
+from server.schema.enums import Channel, ListFormat, Login
+from server.schema.nodes import Kind, found, gid, uid, uid_or_none
 from server.schema.results import (
     DetailedError,
     ErrorDetail,
@@ -29,6 +29,7 @@ from server.schema.results import (
     mutation,
     perform,
 )
+from server.schema.tenants.operations import Operation
 from server.tenants.rules import Permission
 from server.tenants.uow import UnitOfWork
 
@@ -45,6 +46,10 @@ class ChannelConnectBeginInput:
         default=None,
         description="Where the browser is sent at the end, with connection and completion or error as parameters: absolute"
         " https, or http on the loopback; at most 2,000 characters. Without it a plain page shows them.",
+    )
+    login: Login | None = strawberry.field(
+        default=None,
+        description="Through which login the person consents, where the network has several; null means its first.",
     )
 
 
@@ -98,6 +103,41 @@ class ChannelConnectFinishPayload:
     user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was tried.")
 
 
+@strawberry.input(
+    description="Which of the found pages are connected, by exactly one of unitId, pages and fileId.",
+)
+class ChannelConnectManyInput:
+    """What connecting by the thousand needs."""
+
+    connection_id: strawberry.ID = strawberry.field(description="The granted connection.")
+    completion: str = strawberry.field(
+        description="The code that only the browser at the end of the dialogue was given; it is used up."
+    )
+    unit_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Connect everything that was found to this unit; needs channel:connect there."
+    )
+    pages: list[ChannelConnectChoice] | None = strawberry.field(
+        default=None, description="Connect these, each once: 1 to 10,000."
+    )
+    file_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Connect those of a file that was sent to POST /files: columns or keys externalId and unitId, UTF-8, at"
+        " most 10,000 lines and 4 MB.",
+    )
+    file_format: ListFormat = strawberry.field(default=ListFormat.CSV, description="How the file is written.")
+
+
+@strawberry.type(description="The begun operation, or why there is none.")
+class ChannelConnectManyPayload:
+    """Result of channelConnectMany."""
+
+    operation: Operation | None = strawberry.field(
+        default=None,
+        description="Watch it: its problems say which lines were refused and why; the others are connected.",
+    )
+    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+
+
 @strawberry.input(description="The page to stop acting for.")
 class PageDisconnectInput:
     """Which page."""
@@ -133,7 +173,7 @@ class ChannelsMutation:
         unit_id = uid(Kind.UNIT, input.unit_id, "unitId")
         async with info.context.write() as uow:
             row, url = await service.begin_connection(
-                uow, connector, input.channel, unit_id, redirect_uri, input.return_url
+                uow, connector, input.channel, unit_id, redirect_uri, Dialogue(input.return_url, input.login)
             )
         return ChannelConnectBeginPayload(connection=ChannelConnection.of(row), authorize_url=url)
 
@@ -161,6 +201,38 @@ class ChannelsMutation:
         done = await perform(info, input, effect)
         lines = cast("list[dict[str, Any]]", done["results"])
         return ChannelConnectFinishPayload(results=await asyncio.gather(*(_result(info, line) for line in lines)))
+
+    @mutation(
+        Permission.CHANNEL_CONNECT,
+        ChannelConnectManyPayload,
+        "Connect up to 10,000 pages of a granted dialogue in the background. Only for the caller who began it. A line whose unit"
+        " the caller does not reach, or where channel:connect is missing now, is refused by itself, and so is a page that is"
+        " connected elsewhere, which is never named. The problem's path ends with the page's externalId.",
+        needs_key=True,
+    )
+    async def channel_connect_many(
+        self, info: Info, input: Annotated[ChannelConnectManyInput, strawberry.argument(description="The list.")]
+    ) -> ChannelConnectManyPayload | None:
+        """Begin connecting."""
+        wanted = Wanted(
+            unit_id=uid_or_none(Kind.UNIT, input.unit_id, "unitId"),
+            pages=None
+            if input.pages is None
+            else [
+                (one.external_id, uid(Kind.UNIT, one.unit_id, "pages", str(place), "unitId"))
+                for place, one in enumerate(input.pages)
+            ],
+            file_id=uid_or_none(Kind.FILE, input.file_id, "fileId"),
+            file_format=input.file_format,
+        )
+
+        async def effect(uow: UnitOfWork) -> Mapping[str, object]:
+            connection_id = uid(Kind.CONNECTION, input.connection_id, "connectionId")
+            row = await service.start_connecting(uow, connection_id, input.completion, wanted)
+            return {"operation": gid(Kind.OPERATION, row.id)}
+
+        done = await perform(info, input, effect)
+        return ChannelConnectManyPayload(operation=await found(info.context, done["operation"], Operation))
 
     @mutation(
         Permission.CHANNEL_CONNECT,

@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 
 from server.channels.models import ConnectionRow, PageRow
-from server.channels.service import OfferedPage
+from server.channels.service import OfferedPage, next_step
 from server.channels.service.reading import connection as one_connection
 from server.inbox.views import PagePart
 from server.schema.context import ApiContext, Info
@@ -16,7 +16,7 @@ from server.schema.declarations import readable
 from server.schema.enums import Channel, ConnectionState, Health, Permission
 from server.schema.nodes import Kind, Node, finder, gid
 from server.schema.partial import partial
-from server.schema.tenants.types import Unit
+from server.schema.tenants.types import Member, Unit
 
 
 @readable(Permission.CHANNEL_READ)
@@ -31,6 +31,13 @@ class Page(Node):
         description="Whether we may still act for it. While it is not HEALTHY or EXPIRING, what is queued waits."
     )
     health_reason: str | None = strawberry.field(description="What the platform said about it.")
+    health_since: datetime = strawberry.field(description="Since when its health is what it is.")
+    next_step: str | None = strawberry.field(
+        description="What a person has to do, as one sentence; null while nothing has to be done. `connectedBy` is whom to ask."
+    )
+    missing_permissions: list[str] = strawberry.field(
+        description="What its login lacks, in the platform's words; empty if nothing is missing."
+    )
     paused_until: datetime | None = strawberry.field(
         description="Nothing is sent before this time: the platform asked us to wait."
     )
@@ -49,6 +56,39 @@ class Page(Node):
         owner = None if row is None else await info.context.loaders.units.load(row.unit_id)
         return None if owner is None else Unit.of(owner)
 
+    @strawberry.field(
+        description="Who connected it last and can connect it again: null for a page that was connected before this was noted,"
+        " and for a person whom the caller does not see."
+    )
+    async def connected_by(self, info: Info) -> Member | None:
+        """Resolve the person to ask."""
+        row = await info.context.loaders.pages.load(self.page_id)
+        if row is None or row.connected_by is None:
+            return None
+        member = await info.context.loaders.members.load(row.connected_by)
+        return None if member is None else Member.of(member)
+
+    @strawberry.field(
+        description="From the time of `subscribedAt` up to this one, everything that the platform lists for the page is in the"
+        " inbox. It moves with each comparison, every few minutes; null before the first one, and it stays while there is a gap."
+    )
+    async def complete_until(self, info: Info) -> datetime | None:
+        """Resolve how far the page was compared."""
+        row = await info.context.loaders.page_syncs.load(self.page_id)
+        return None if row is None else row.complete_until
+
+    @strawberry.field(description="How many events the platform had not told us and that were found by comparing.")
+    async def gaps_filled(self, info: Info) -> int:
+        """Resolve the count."""
+        row = await info.context.loaders.page_syncs.load(self.page_id)
+        return 0 if row is None else row.gaps_filled
+
+    @strawberry.field(description="Why the last comparison proved nothing; null if it proved that all is there.")
+    async def completeness_note(self, info: Info) -> str | None:
+        """Resolve the note."""
+        row = await info.context.loaders.page_syncs.load(self.page_id)
+        return None if row is None else row.note
+
     @classmethod
     def of(cls, row: PageRow) -> Page:
         """Show a page."""
@@ -59,6 +99,9 @@ class Page(Node):
             external_id=row.external_id,
             health=row.health,
             health_reason=row.health_reason,
+            health_since=row.health_since,
+            next_step=next_step(row.health, is_disconnected=row.disconnected_at is not None),
+            missing_permissions=list(row.missing_permissions),
             paused_until=row.paused_until,
             subscribed_at=row.subscribed_at,
             disconnected_at=row.disconnected_at,
@@ -87,12 +130,19 @@ class FoundPage:
     name: str = strawberry.field(description="The page's name on its platform.")
     tasks: list[str] = strawberry.field(description="What the person may do on the page, in the platform's words.")
     has_ad_account: bool = strawberry.field(description="Whether paid marketing messages can be sent from it.")
+    missing_permissions: list[str] = strawberry.field(
+        description="What the consent lacks to serve it, in the platform's words; empty if nothing is missing."
+    )
 
     @classmethod
     def of(cls, page: OfferedPage) -> FoundPage:
         """Show a found page."""
         return cls(
-            external_id=page.external_id, name=page.name, tasks=list(page.tasks), has_ad_account=page.has_ad_account
+            external_id=page.external_id,
+            name=page.name,
+            tasks=list(page.tasks),
+            has_ad_account=page.has_ad_account,
+            missing_permissions=list(page.missing_permissions),
         )
 
 

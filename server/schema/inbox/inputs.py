@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from server.schema.enums import Category, ConversationStatus
+from server.schema.enums import Category, ConversationStatus, Folder
 from server.schema.inbox.types import Conversation, Message, Note
 from server.schema.results import UserError
 
@@ -41,6 +41,11 @@ class ConversationSetCategoryPayload(ConversationChange):
     """Result of conversationSetCategory."""
 
 
+@strawberry.type(description="The conversation with its folder, or why it was not changed.")
+class ConversationFolderChangePayload(ConversationChange):
+    """Result of conversationFolderChange."""
+
+
 @strawberry.type(description="The read conversation, or why it was not.")
 class ConversationMarkReadPayload(ConversationChange):
     """Result of conversationMarkRead."""
@@ -71,7 +76,28 @@ class TemplateValue:
     value: str = strawberry.field(description="What stands in its place.")
 
 
-@strawberry.input(description="A reply: a text, or a template with values; one of the two.")
+@strawberry.input(description="One suggested answer below a message.")
+class QuickReplyInput:
+    """A quick reply."""
+
+    title: str = strawberry.field(description="What it says; 1 character to the channel's limit.")
+    payload: str = strawberry.field(description="What comes back with it; 1 to 1,000 characters.")
+
+
+@strawberry.input(description="One button below a text: a link or an answer, one of the two.")
+class ButtonInput:
+    """A button."""
+
+    title: str = strawberry.field(description="What it says; 1 character to the channel's limit.")
+    payload: str | None = strawberry.field(
+        default=None, description="For an answer: what comes back with it; 1 to 1,000 characters."
+    )
+    url: str | None = strawberry.field(
+        default=None, description="For a link: an https address of at most 2,000 characters."
+    )
+
+
+@strawberry.input(description="A reply: a text, or a template with values, or media; a text or a template, not both.")
 class ConversationReplyInput:
     """What a reply needs."""
 
@@ -90,7 +116,22 @@ class ConversationReplyInput:
     )
     human_agent: bool = strawberry.field(
         default=False,
-        description="A person answers by hand: on platforms that know this, replies may go out for longer.",
+        description="A person answers by hand: on platforms that know this, replies may go out for longer. Refused for"
+        " templates and for apps that act without a person.",
+    )
+    media_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list,
+        description="Files from POST /files. Kinds, types, sizes, and whether a text may come along, are the channel's; at"
+        " most 50.",
+    )
+    quick_replies: list[QuickReplyInput] = strawberry.field(
+        default_factory=list, description="Suggested answers, where the channel offers them; at most its number."
+    )
+    buttons: list[ButtonInput] = strawberry.field(
+        default_factory=list, description="Buttons below the text, where the channel offers them; at most its number."
+    )
+    reply_to_message_id: strawberry.ID | None = strawberry.field(
+        default=None, description="A message of the conversation that the reply quotes, on platforms that show it."
     )
 
 
@@ -120,6 +161,17 @@ class ConversationSetCategoryInput:
 
     conversation_id: strawberry.ID = strawberry.field(description="The conversation.")
     category: Category = strawberry.field(description="The category.")
+    expected_revision: int | None = strawberry.field(default=None, description=_REVISION)
+
+
+@strawberry.input(description="The folder that a conversation is put into.")
+class ConversationFolderChangeInput:
+    """What a folder needs."""
+
+    conversation_id: strawberry.ID = strawberry.field(description="The conversation.")
+    folder: Folder = strawberry.field(
+        description="PRIMARY accepts a stranger's request, SPAM puts it away. REQUEST is refused: only the platform says so."
+    )
     expected_revision: int | None = strawberry.field(default=None, description=_REVISION)
 
 

@@ -12,10 +12,13 @@ from server.inbox import service
 from server.inbox.errors import ConversationMoved
 from server.inbox.service import Reply
 from server.kit.errors import InvalidInput
+from server.platforms.port import Button, QuickReply
 from server.schema.context import Info
 from server.schema.inbox.inputs import (
     ConversationAssignInput,
     ConversationAssignPayload,
+    ConversationFolderChangeInput,
+    ConversationFolderChangePayload,
     ConversationLabelInput,
     ConversationLabelPayload,
     ConversationMarkReadInput,
@@ -38,6 +41,7 @@ from server.tenants.rules import Permission
 from server.tenants.uow import UnitOfWork
 
 MAX_VALUES = 100
+MAX_PARTS = 50
 _WORK = "Needs inbox:work on the conversation's unit."
 
 
@@ -124,6 +128,25 @@ class InboxMutation:
 
     @mutation(
         Permission.INBOX_WORK,
+        ConversationFolderChangePayload,
+        f"Accept a stranger's request, or put a conversation away as spam; a request left alone stays one. {_WORK}",
+    )
+    async def conversation_folder_change(
+        self,
+        info: Info,
+        input: Annotated[ConversationFolderChangeInput, strawberry.argument(description="The folder.")],
+    ) -> ConversationFolderChangePayload | None:
+        """Change the folder."""
+
+        async def work(uow: UnitOfWork, conversation_id: UUID) -> object:
+            return await service.move_to_folder(
+                uow, conversation_id, input.folder, expected_revision=input.expected_revision
+            )
+
+        return ConversationFolderChangePayload(conversation=await _worked(info, input, work))
+
+    @mutation(
+        Permission.INBOX_WORK,
         ConversationMarkReadPayload,
         f"Set the number of unread messages to none; the audit trail keeps who saw them first. {_WORK}",
     )
@@ -185,6 +208,7 @@ _Input = (
     ConversationAssignInput
     | ConversationSetStatusInput
     | ConversationSetCategoryInput
+    | ConversationFolderChangeInput
     | ConversationMarkReadInput
     | ConversationLabelInput
     | ConversationUnlabelInput
@@ -208,12 +232,23 @@ async def _worked(
 def _reply(input: ConversationReplyInput) -> Reply:
     if len(input.variables) > MAX_VALUES:
         raise InvalidInput(f"Give at most {MAX_VALUES} values.", path=("variables",))
+    for name, given in (
+        ("quickReplies", input.quick_replies),
+        ("buttons", input.buttons),
+        ("mediaIds", input.media_ids),
+    ):
+        if len(given) > MAX_PARTS:
+            raise InvalidInput(f"Give at most {MAX_PARTS}.", path=(name,))
     return Reply(
         last_message_seen=uid(Kind.MESSAGE, input.last_message_seen_id, "lastMessageSeenId"),
         text=input.text,
         template_id=uid_or_none(Kind.TEMPLATE, input.template_id, "templateId"),
         values={one.name: one.value for one in input.variables},
         human_agent=input.human_agent,
+        media_ids=tuple(uid(Kind.FILE, one, "mediaIds", str(number)) for number, one in enumerate(input.media_ids)),
+        quick_replies=tuple(QuickReply(one.title, one.payload) for one in input.quick_replies),
+        buttons=tuple(Button(one.title, one.payload or "", one.url) for one in input.buttons),
+        reply_to=uid_or_none(Kind.MESSAGE, input.reply_to_message_id, "replyToMessageId"),
     )
 
 

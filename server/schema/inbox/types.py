@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
@@ -17,23 +17,18 @@ from server.schema.channels.types import Page
 from server.schema.contacts.types import Contact, Label
 from server.schema.context import ApiContext, Info
 from server.schema.declarations import readable
-from server.schema.enums import Category, ConversationStatus, Direction, Folder, MessageState
+from server.schema.enums import Category, ConversationStatus, Direction, Folder, MessageState, UnsendState
+from server.schema.inbox.attachments import Attachment
+from server.schema.inbox.attachments import shown as shown_attachment
 from server.schema.inbox.traces import trace_rows, trace_views
 from server.schema.nodes import Kind, Node, finder, gid
 from server.schema.pages import After, Before, Connection, First, Last, connection
 from server.schema.partial import partial
 from server.schema.tenants.types import Member
+from server.sends import taxonomy
 from server.tenants.rules import Permission
 
-
-@readable(Permission.INBOX_READ)
-@strawberry.type(description="One piece of media as the platform describes it.")
-class Attachment:
-    """An attachment."""
-
-    kind: str = strawberry.field(description='For example "image", in the platform\'s words.')
-    url: str | None = strawberry.field(description="The platform's address of it; it expires.")
-    title: str | None = strawberry.field(description="Its title, if it has one.")
+_LINK_LIFE = timedelta(hours=1)
 
 
 @readable(Permission.INBOX_READ)
@@ -44,6 +39,7 @@ class Message(Node):
     direction: Direction = strawberry.field(description="Who wrote it.")
     state: MessageState = strawberry.field(description="What is known of it.")
     state_reason: str | None = strawberry.field(description="Why it was not sent, skipped or is unknown, in one word.")
+    state_text: str | None = strawberry.field(description="The same in a sentence that says what to do.")
     text: str | None = strawberry.field(description="The text; null for media alone and for unsent messages.")
     has_attachments: bool = strawberry.field(description="Whether there is media.")
     attachments: list[Attachment] = strawberry.field(description="The media.")
@@ -55,6 +51,11 @@ class Message(Node):
     reaction: str | None = strawberry.field(description="The emoji that the other side reacted with.")
     edit_number: int = strawberry.field(description="How often its writer edited it.")
     is_unsent: bool = strawberry.field(description="Whether its writer took it back; its content is gone then.")
+    unsend: UnsendState | None = strawberry.field(
+        description="Where the wish to take it back stands at the platform; null if nobody asked. isUnsent says what"
+        " became of our own copy."
+    )
+    unsend_detail: str | None = strawberry.field(description="What the platform said if it did not take it back.")
     author_id: strawberry.Private[UUID | None]
 
     @strawberry.field(description="The member who wrote it in Switchboard; null for everybody else.")
@@ -70,9 +71,12 @@ class Message(Node):
             direction=row.direction,
             state=row.state,
             state_reason=row.state_reason,
+            state_text=taxonomy.text_of(row.state_reason),
+            unsend=row.unsend,
+            unsend_detail=row.unsend_detail,
             text=row.text,
             has_attachments=bool(row.attachments),
-            attachments=[_attachment(one) for one in row.attachments],
+            attachments=[shown_attachment(row.id, place, one) for place, one in enumerate(row.attachments)],
             occurred_at=row.occurred_at,
             seq=row.seq,
             template_version_id=_gid_or_none(Kind.TEMPLATE_VERSION, row.template_version_id),
@@ -303,15 +307,6 @@ class Conversation(Node):
 async def _member(info: Info, member_id: UUID | None) -> Member | None:
     row = None if member_id is None else await info.context.loaders.members.load(member_id)
     return None if row is None else Member.of(row)
-
-
-def _attachment(stored: dict[str, object]) -> Attachment:
-    url, title = stored.get("url"), stored.get("title")
-    return Attachment(
-        kind=str(stored.get("kind", "file")),
-        url=None if url is None else str(url),
-        title=None if title is None else str(title),
-    )
 
 
 def _gid_or_none(kind: Kind, value: UUID | None) -> strawberry.ID | None:
