@@ -21,7 +21,7 @@ from server.kit import log
 from server.kit.db import Database
 from server.kit.errors import Unavailable
 from server.kit.jobs import BELL_CHANNEL, Queue
-from server.kit.locks import is_abandoned
+from server.kit.locks import is_abandoned, living
 from server.tenants.uow import system_scope
 from workers.bind import actor_name
 from workers.broker import troubles
@@ -31,6 +31,7 @@ _logger = log.get(__name__)
 _LEADER_KEY = 5_206_118_271_001
 _AT_ONCE = 400
 _RECONNECT_S = 1.0
+_SHORTEST_S = 0.02
 
 # Turns: the first due job of every organization comes before the second of any, so that no tenant's ten thousand jobs
 # stand before another's one (reliability.md 2.2).
@@ -50,13 +51,32 @@ WHERE job.organization_id = due.organization_id AND job.id = due.id
 RETURNING job.queue, job.organization_id, job.id, due.turn, due.due_at
 """)
 
-_CLAIMANTS = text("""
-SELECT DISTINCT claimed_by FROM job WHERE state = 'CLAIMED' AND claimed_at < clock_timestamp() - interval '1 second'
+_NEXT = text("""
+SELECT extract(epoch FROM min(next.due_at) - clock_timestamp()) FROM unnest(cast(:queues AS text[])) AS known (queue)
+CROSS JOIN LATERAL (
+  SELECT due_at FROM job WHERE job.queue = known.queue AND state = 'QUEUED' AND due_at > statement_timestamp()
+  ORDER BY due_at LIMIT 1
+) next
 """)
+
+_CLAIMANTS = text("SELECT DISTINCT claimed_by FROM job WHERE state = 'CLAIMED'")
 
 _PUT_BACK = text("""
 UPDATE job SET state = 'QUEUED', claimed_by = NULL, claimed_at = NULL, rung_at = NULL, due_at = clock_timestamp()
 WHERE state = 'CLAIMED' AND claimed_by = :worker
+""")
+
+# A worker takes more rings from the broker than it has begun, and dies with them. Brokers hand rings out in their order, so
+# what it held is among those that have waited the longest; a ring too many finds nothing to claim.
+_RING_AGAIN = text("""
+WITH waiting AS (
+  SELECT organization_id, id, row_number() OVER (PARTITION BY queue ORDER BY rung_at) AS place
+  FROM job WHERE state = 'QUEUED' AND rung_at IS NOT NULL AND due_at <= clock_timestamp()
+), oldest AS (
+  SELECT job.organization_id, job.id FROM job JOIN waiting USING (organization_id, id)
+  WHERE waiting.place <= :size AND job.state = 'QUEUED' FOR UPDATE OF job SKIP LOCKED
+)
+UPDATE job SET rung_at = NULL FROM oldest WHERE job.organization_id = oldest.organization_id AND job.id = oldest.id
 """)
 
 # The safety net below the job rows: a page with due sends for which no job is owed gets one.
@@ -82,6 +102,17 @@ async def put_back(session: AsyncSession) -> int:
     for worker in gone:
         await session.execute(_PUT_BACK, {"worker": worker})
     return len(gone)
+
+
+async def ring_again(session: AsyncSession) -> None:
+    """Let up to 400 jobs of each queue be rung for anew, those first whose rings nobody has answered for the longest time."""
+    await session.execute(_RING_AGAIN, {"size": _AT_ONCE})
+
+
+async def next_due_s(session: AsyncSession) -> float | None:
+    """Return in how many seconds the next job falls due that is not due yet; None if there is none."""
+    found = (await session.execute(_NEXT, {"queues": [queue.value for queue in Queue]})).scalar_one()
+    return None if found is None else float(found)
 
 
 async def forgotten(session: AsyncSession) -> Sequence[tuple[UUID, UUID, str]]:
@@ -111,6 +142,8 @@ class Bell:
         self._settings = settings
         self._troubles = troubles(broker)
         self._stopping = asyncio.Event()
+        self._living: frozenset[str] = frozenset()
+        self._next_s = 0.0
 
     def stop(self) -> None:
         """End the loop after the current round."""
@@ -148,12 +181,15 @@ class Bell:
             rung = await self.round()
             if rung < _AT_ONCE:
                 with contextlib.suppress(StopAsyncIteration):
-                    await anext(connection.notifies(timeout=self._settings.sends.sweep_s, stop_after=1))
+                    await anext(connection.notifies(timeout=self._next_s, stop_after=1))
 
     async def round(self) -> int:
         """Ring once for what is due; return how many jobs were rung for. A broker that is away is tried at the next sweep."""
+        sweep_s = self._settings.sends.sweep_s
         async with system_scope(self._database) as session:
+            next_s = await next_due_s(session)
             rung = await due(session, self._settings)
+        self._next_s = sweep_s if next_s is None else min(max(next_s, _SHORTEST_S), sweep_s)
         if rung:
             try:
                 await asyncio.to_thread(ring, self._broker, rung)
@@ -165,6 +201,9 @@ class Bell:
     async def _sweep(self) -> None:
         async with system_scope(self._database) as session:
             gone = await put_back(session)
+            before, self._living = self._living, await living(session)
+            if before - self._living:
+                await ring_again(session)
         if gone:
             _logger.warning("put back the jobs of workers that are gone", workers=gone)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from server.audit import service as audit
 from server.auth.service import oauth
+from server.channels import service as channels
+from server.sends import quota
 from server.sends import service as sends
 from server.tenants import idempotency
 from server.tenants import service as tenants
@@ -19,7 +21,9 @@ async def keep_house(run: Run, job: KeepHouse) -> None:
         await tenants.forget_files(uow)
         await audit.forget_traces(uow)
         await oauth.forget_used(uow)
+        await channels.tend(uow)
         await run.finish(uow)
+    await quota.forget_old(run.runtime.database)
 
 
 ACTORS: dict[type, Actor] = {KeepHouse: keep_house}
