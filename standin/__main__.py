@@ -1,11 +1,24 @@
 """Command line of the stand-in: `python -m standin --help`."""
 
 import argparse
+import json
+import os
 from pathlib import Path
 
 from standin.app import create_app
 from standin.config import StandinConfig
+from standin.jsonish import Json
 from standin.serve import serve
+
+
+def _apps(parser: argparse.ArgumentParser, text: str) -> dict[str, Json]:
+    try:
+        apps = json.loads(text)
+    except ValueError:
+        apps = None
+    if not isinstance(apps, dict) or not all(isinstance(app, dict) for app in apps.values()):
+        parser.error("--apps must be a JSON object of objects")
+    return apps
 
 
 def main() -> None:
@@ -20,6 +33,11 @@ def main() -> None:
     parser.add_argument("--redirect-uri", action="append", default=[])
     parser.add_argument("--ledger", type=Path)
     parser.add_argument("--state", type=Path, help="keep the world in this file over restarts")
+    parser.add_argument(
+        "--apps",
+        default=os.environ.get("STANDIN_APPS", "{}"),
+        help="JSON: the apps of the other platforms by name; also STANDIN_APPS, where other users of the machine see no secret",
+    )
     given = parser.parse_args()
     if given.state is not None and (given.state.is_dir() or not given.state.parent.is_dir()):
         parser.error("--state must name a file in a directory that exists")
@@ -31,6 +49,7 @@ def main() -> None:
         redirect_uris=given.redirect_uri,
         ledger_file=given.ledger,
         state_file=given.state,
+        apps=_apps(parser, given.apps),
     )
     serve(create_app(config), given.host, given.port)
 

@@ -2,6 +2,7 @@
 
 from standin.errors import bad_parameter, no_permission, object_gone
 from standin.graph import Call, choose, cursor_page, need_scope, page_of, token_of, user_token
+from standin.instagram.pages import linked_account
 from standin.jsonish import Json
 from standin.state import AdAccount, Business, Page, Person, Token
 
@@ -17,6 +18,8 @@ WEBHOOK_FIELDS = {
         "marketing_message_clicks",
     ),
 }
+PAGE_FACTS = {"name"}
+"""Fields that are about the page itself; nothing here ever changes one."""
 
 
 async def me(call: Call) -> Json:
@@ -95,7 +98,9 @@ async def page_node(call: Call) -> Json:
     token = token_of(call)
     if token.kind == "PAGE":
         page_of(call)
-        return choose({"id": page.id, "name": page.name, "access_token": token.value}, call.fields("id,name"))
+        wanted = call.fields("id,name")
+        row: Json = {"id": page.id, "name": page.name, "access_token": token.value}
+        return choose({**row, **linked_account(call.run, token, page, wanted)}, wanted)
     if not reaches(call, token, page):
         raise object_gone(page.id)
     return _page_row(call, token, page, "id,name")
@@ -135,7 +140,7 @@ def _subscribed_fields(call: Call) -> set[str]:
     wanted = {str(name).strip() for name in names if str(name).strip()}
     if not wanted:
         raise bad_parameter("The parameter subscribed_fields is required.")
-    unknown = wanted - WEBHOOK_FIELDS
+    unknown = wanted - WEBHOOK_FIELDS - PAGE_FACTS
     if unknown:
         raise bad_parameter(f"Param subscribed_fields has an invalid field: {sorted(unknown)[0][:60]}")
     return wanted
@@ -179,4 +184,4 @@ def _page_row(call: Call, token: Token, page: Page, default: str) -> Json:
         row["business"] = {"id": page.business, "name": call.run.world.businesses[page.business].name}
     if "access_token" in wanted:
         row["access_token"] = call.run.world.page_token(token, page).value
-    return choose(row, wanted)
+    return choose({**row, **linked_account(call.run, token, page, wanted)}, wanted)

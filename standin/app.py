@@ -15,6 +15,7 @@ from standin.control import control_routes
 from standin.keeper import Keeper
 from standin.messenger import graph
 from standin.phone import phone_routes
+from standin.plugins import make_plugins
 from standin.runtime import make_runtime
 
 METHODS = ["GET", "POST", "DELETE"]
@@ -39,6 +40,7 @@ class Touching:
 def create_app(config: StandinConfig) -> Starlette:
     """A stand-in of its own. Its lifespan must run: it reads and writes the state and closes connections and files."""
     run = make_runtime(config)
+    run.plugins += make_plugins(run)
     keeper = Keeper(run, config.state_file) if config.state_file is not None else None
 
     async def answer(request: Request) -> Response:
@@ -51,12 +53,19 @@ def create_app(config: StandinConfig) -> Starlette:
         yield
         run.receipts.forget()
         await run.webhooks.stop()
+        for plugin in run.plugins:
+            await plugin.stop()
         if keeper is not None:
             await keeper.stop()
         run.world.ledger.close()
 
     return Starlette(
-        routes=[*control_routes(run), *phone_routes(run), Route("/{path:path}", answer, methods=METHODS)],
+        routes=[
+            *control_routes(run),
+            *phone_routes(run),
+            *(route for plugin in run.plugins for route in (*plugin.control_routes(), *plugin.routes())),
+            Route("/{path:path}", answer, methods=METHODS),
+        ],
         middleware=[Middleware(Touching, keeper)] if keeper is not None else [],
         exception_handlers={ClientDisconnect: _nobody_listens},
         lifespan=lifespan,

@@ -6,13 +6,17 @@ from pathlib import Path
 
 from standin.jsonish import BadBody, Json
 
-NULLABLE = {"callback_url", "read_ms", "echo_ms", "delivery_ms"}
-NOT_SETTABLE = {"ledger_file", "state_file"}
+URLS = {"callback_url", "deauthorize_url", "deletion_url"}
+NULLABLE = {*URLS, "read_ms", "echo_ms", "delivery_ms"}
+NOT_SETTABLE = {"ledger_file", "state_file", "apps"}
 
 
 @dataclass(slots=True)
 class StandinConfig:
-    """The app and its settings. Times are in the unit of the name's suffix; a rate of 0 means no limit."""
+    """The app and its settings; `apps` are those of the other platforms, by name.
+
+    Times are in the unit of the name's suffix; a rate of 0 means no limit.
+    """
 
     app_id: str
     app_secret: str = field(repr=False)
@@ -21,6 +25,7 @@ class StandinConfig:
     redirect_uris: list[str] = field(default_factory=list)
     ledger_file: Path | None = None
     state_file: Path | None = None
+    apps: dict[str, Json] = field(default_factory=dict, repr=False)
     echo_ms: int | None = 20
     delivery_ms: int | None = 60
     read_ms: int | None = 200
@@ -29,6 +34,13 @@ class StandinConfig:
     media_rate_per_s: int = 10
     throttle_code: int = 80006
     regain_minutes: int = 0
+    page_percent: int = 1
+    app_percent: int = 1
+    private_replies_per_hour: int = 750
+    media_fetch_s: float = 10.0
+    template_status: str = "APPROVED"
+    deauthorize_url: str | None = None
+    deletion_url: str | None = None
     marketing_interval_s: int = 43_200
     price: str = "0.0141"
     currency: str = "EUR"
@@ -65,9 +77,9 @@ def _check(name: str, value: object, present: object) -> None:
         if name not in NULLABLE:
             raise BadBody(f"{name} must not be null")
         return
-    kind: type | tuple[type, ...] = str if present is None and name == "callback_url" else type(present)
-    if name in NULLABLE and name != "callback_url":
-        kind = int
+    kind: type | tuple[type, ...] = type(present)
+    if name in NULLABLE:
+        kind = str if name in URLS else int
     if kind is float:
         kind = (int, float)
     if kind is not bool and isinstance(value, bool):

@@ -19,7 +19,20 @@ class Content:
     attachments: list[object]
     metadata: str | None
     is_slow_media: bool
-    is_utility: bool
+    template: Json | None
+    quick_replies: list[object]
+    reply_to: str | None
+
+    @property
+    def urls(self) -> list[tuple[str, str]]:
+        """The files that the platform has to fetch: kind and address."""
+        found = []
+        for item in self.attachments:
+            one = as_dict(item) or {}
+            url = (as_dict(one.get("payload")) or {}).get("url")
+            if one.get("type") in MEDIA and url is not None:
+                found.append((str(one["type"]), str(url)))
+        return found
 
 
 def check_message(message: Json, page: str, uploads: Mapping[str, str]) -> Content:
@@ -38,8 +51,19 @@ def check_message(message: Json, page: str, uploads: Mapping[str, str]) -> Conte
         attachments=attachments,
         metadata=_limited(message, "metadata", METADATA_LIMIT, "message[metadata]"),
         is_slow_media=any(isinstance(item, dict) and item.get("type") in ("audio", "video") for item in attachments),
-        is_utility=parts == ["template"],
+        template=as_dict(message.get("template")),
+        quick_replies=as_list(message.get("quick_replies")) or [],
+        reply_to=_reply_to(message.get("reply_to")),
     )
+
+
+def _reply_to(value: object) -> str | None:
+    if value is None:
+        return None
+    mid = (as_dict(value) or {}).get("mid")
+    if not isinstance(mid, str) or not mid:
+        raise bad_parameter("Param message[reply_to] must have a mid")
+    return mid
 
 
 def _limited(owner: Json, key: str, most: int, shown: str) -> str | None:
@@ -146,8 +170,15 @@ def _check_buttons(value: object, required: bool) -> None:
         button = as_dict(item)
         if button is None or button.get("type") is None:
             raise bad_parameter("Param payload[buttons] must hold objects with a type")
-        _limited(button, "title", 20, "buttons[title]")
-        _limited(button, "payload", 1_000, "buttons[payload]")
+        _need(button, "title", 20, "buttons[title]")
+        _need_target(button)
+
+
+def _need_target(button: Json) -> None:
+    if button["type"] == "postback":
+        _need(button, "payload", 1_000, "buttons[payload]")
+    elif button["type"] == "web_url" and not str(button.get("url")).startswith(("http://", "https://")):
+        raise bad_parameter("Param buttons[url] must be a web address")
 
 
 def _need(owner: Json, key: str, most: int, shown: str) -> None:

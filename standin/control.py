@@ -3,13 +3,22 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from standin import control_setup, control_webhooks
-from standin.jsonish import BadBody, Json, as_dict, loads, number_or_none, text_or_none, texts, whole_or_none
+from standin import control_people, control_setup, control_webhooks, templates
+from standin.controlling import UnknownId, an_object, route
+from standin.jsonish import (
+    BadBody,
+    Json,
+    number_or_none,
+    objects,
+    text,
+    text_or_none,
+    texts,
+    whole_or_none,
+)
 from standin.runtime import Runtime
 from standin.state import Page
 
@@ -26,9 +35,11 @@ def control_routes(run: Runtime) -> list[Route]:
         _route(run, "/app", _set_app, "POST"),
         _route(run, "/app/subscribe", control_webhooks.handshake, "POST"),
         _route(run, "/people", _people, "POST"),
+        _route(run, "/people/{person}/{deed}", _person_deed, "POST"),
         _route(run, "/businesses", _businesses, "POST"),
         _route(run, "/pages", _pages, "POST"),
         _route(run, "/pages/{page}", _show_page, "GET"),
+        _route(run, "/pages/{page}/templates", _templates, "POST"),
         _route(run, "/pages/{page}/{deed}", _page_deed, "POST"),
         _route(run, "/customers", _customers, "POST"),
         _route(run, "/customers/{page}/{psid}", _show_customer, "GET"),
@@ -50,32 +61,10 @@ def control_routes(run: Runtime) -> list[Route]:
 
 
 def _route(run: Runtime, path: str, work: Work, method: str) -> Route:
-    async def endpoint(request: Request) -> Response:
-        try:
-            raw = await request.body()
-            answer = await work(run, request, loads(raw) if raw else {})
-        except BadBody as error:
-            return _json({"error": str(error)}, 422)
-        except UnknownId as error:
-            return _json({"error": str(error)}, 404)
-        return answer if isinstance(answer, Response) else _json(answer)
+    async def bound(request: Request, body: object) -> object:
+        return await work(run, request, body)
 
-    return Route(f"/control{path}", endpoint, methods=[method])
-
-
-class UnknownId(KeyError):
-    """The path names something that is not there; answered with 404."""
-
-
-def _json(body: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, media_type="application/json")
-
-
-def _object(body: object) -> Json:
-    found = as_dict(body)
-    if found is None:
-        raise BadBody("an object is required")
-    return found
+    return route(path, bound, method)
 
 
 def _page_of(run: Runtime, request: Request) -> Page:
@@ -94,12 +83,38 @@ async def _show_app(run: Runtime, _request: Request, _body: object) -> Answer:
 
 
 async def _set_app(run: Runtime, _request: Request, body: object) -> Answer:
-    run.world.config.apply(_object(body))
+    run.world.config.apply(an_object(body))
     return run.world.config.shown()
 
 
 async def _people(run: Runtime, _request: Request, body: object) -> Answer:
     return control_setup.add_people(run.world, body)
+
+
+async def _person_deed(run: Runtime, request: Request, body: object) -> Answer:
+    person = run.world.people.get(request.path_params["person"])
+    if person is None:
+        raise UnknownId(f"unknown person {request.path_params['person']}")
+    return await control_people.person_deed(run, request, person, body)
+
+
+async def _templates(run: Runtime, request: Request, body: object) -> Answer:
+    """Put utility templates into a page's registry; a status that changes is told by webhook."""
+    page, rows = _page_of(run, request), []
+    for item in objects(body):
+        name, language = text(item, "name"), text(item, "language", "en")
+        status = text(item, "status", "APPROVED")
+        if status not in templates.STATUSES:
+            raise BadBody(f"status must be one of {', '.join(templates.STATUSES)}")
+        old = templates.find(run.world, page.id, name, language)
+        was, words = (old.status, old.body) if old is not None else (None, "")
+        made = templates.add(run.world, page, name, language, text(item, "body", words), status)
+        rows.append({"id": made.id, "name": name, "status": status})
+        if was is not None and was != status:
+            told: Json = {"event": status, "message_template_id": made.id, "message_template_name": name}
+            told["message_template_language"] = language
+            run.webhooks.emit(page, "messenger_template_status_update", told)
+    return {"templates": rows}
 
 
 async def _businesses(run: Runtime, _request: Request, body: object) -> Answer:
@@ -128,7 +143,7 @@ async def _show_page(run: Runtime, request: Request, _body: object) -> Answer:
 
 
 async def _page_deed(run: Runtime, request: Request, body: object) -> Answer:
-    page, given = _page_of(run, request), _object(body)
+    page, given = _page_of(run, request), an_object(body)
     match request.path_params["deed"]:
         case "expire_token":
             return {"tokens": _kill_tokens(run, page, 463)}
@@ -174,6 +189,8 @@ async def _show_customer(run: Runtime, request: Request, _body: object) -> Answe
         "last_name": customer.last_name,
         "last_action_ms": customer.last_action_ms,
         "is_blocked": customer.is_blocked,
+        "owner_app": customer.owner_app,
+        "signals": customer.signals,
         "tokens": tokens,
         "messages": [asdict(message) for message in customer.messages],
     }
@@ -182,7 +199,7 @@ async def _show_customer(run: Runtime, request: Request, _body: object) -> Answe
 async def _customer_deed(run: Runtime, request: Request, body: object) -> Answer:
     page = _page_of(run, request)
     silent = request.query_params.get("silent") in ("1", "true")
-    return run.phone.do(page, request.path_params["psid"], request.path_params["deed"], _object(body), silent)
+    return run.phone.do(page, request.path_params["psid"], request.path_params["deed"], an_object(body), silent)
 
 
 async def _show_faults(run: Runtime, _request: Request, _body: object) -> Answer:
@@ -190,7 +207,7 @@ async def _show_faults(run: Runtime, _request: Request, _body: object) -> Answer
 
 
 async def _set_faults(run: Runtime, _request: Request, body: object) -> Answer:
-    run.faults.load(_object(body))
+    run.faults.load(an_object(body))
     return run.faults.shown()
 
 
@@ -230,14 +247,14 @@ async def _show_clock(run: Runtime, _request: Request, _body: object) -> Answer:
 
 
 async def _set_clock(run: Runtime, request: Request, body: object) -> Answer:
-    run.world.offset_ms = int((number_or_none(_object(body), "offset_s") or 0.0) * 1000)
+    run.world.offset_ms = int((number_or_none(an_object(body), "offset_s") or 0.0) * 1000)
     return await _show_clock(run, request, body)
 
 
 async def _reset(run: Runtime, _request: Request, body: object) -> Answer:
-    run.reset(keep_app=_object(body).get("keep_app", True) is True)
+    run.reset(keep_app=an_object(body).get("keep_app", True) is True)
     return {"ok": True}
 
 
 async def _settled(run: Runtime, _request: Request, _body: object) -> Answer:
-    return {"pending_webhooks": run.webhooks.pending, "pending_receipts": run.receipts.pending}
+    return {"pending_webhooks": run.pending, "pending_receipts": run.receipts.pending}

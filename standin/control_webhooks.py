@@ -20,7 +20,7 @@ async def handshake(run: Runtime, _request: Request, _body: object) -> Json:
     challenge = str(secrets.randbelow(10**10))
     query = {"hub.mode": "subscribe", "hub.verify_token": config.verify_token, "hub.challenge": challenge}
     try:
-        answer = await run.webhooks.client.get(config.callback_url, params=query, timeout=config.webhook_timeout_s)
+        answer = await run.webhooks.get(config.callback_url, query)
     except httpx.HTTPError:
         return {"verified": False, "status": 0}
     verified = answer.status_code == 200 and answer.text == challenge

@@ -2,9 +2,10 @@
 
 from standin.errors import GraphError, bad_parameter, object_gone
 from standin.graph import Call, Fields, choose, cursor_page, graph_time, need_scope, page_of, throttle
-from standin.jsonish import Json
+from standin.jsonish import Json, as_dict
 from standin.state import Customer, Message, Page
 
+MIME_TYPES = {"image": "image/jpeg", "video": "video/mp4", "audio": "audio/mpeg"}
 MESSAGE_FIELDS = "id,created_time"
 MOST_MESSAGES = 25
 
@@ -32,7 +33,7 @@ async def thread_messages(call: Call) -> Json:
     page, token = page_of_thread(call)
     throttle(call, page, "list", call.run.world.config.list_rate_per_s)
     wanted = call.fields(MESSAGE_FIELDS)
-    rows = [(item.mid, _message(page, token, item, wanted)) for item in reversed(token.messages)]
+    rows = [(item.mid, _message(page, token, item, wanted)) for item in reversed(_kept(token))]
     return cursor_page(call, rows, call.limit())
 
 
@@ -96,7 +97,7 @@ def _thread(call: Call, page: Page, customer: Customer, wanted: Fields) -> Json:
     spec = wanted.get("messages")
     if spec is not None:
         limit = min(spec.limit or MOST_MESSAGES, 100)
-        newest = customer.messages[-limit:][::-1]
+        newest = _kept(customer)[-limit:][::-1]
         nested = spec.nested or {"id": spec, "created_time": spec}
         row["messages"] = {"data": [_message(page, customer, item, nested) for item in newest]}
     return choose(row, wanted)
@@ -112,8 +113,26 @@ def _message(page: Page, customer: Customer, item: Message, wanted: Fields) -> J
         "message": item.text or "",
     }
     if item.attachments:
-        row["attachments"] = {"data": item.attachments}
+        row["attachments"] = {"data": [_listed(item, index, one) for index, one in enumerate(item.attachments)]}
     return choose(row, wanted)
+
+
+def _kept(customer: Customer) -> list[Message]:
+    """What is still in the thread; a message that was taken back is not."""
+    return [message for message in customer.messages if not message.is_deleted]
+
+
+def _listed(message: Message, index: int, attachment: object) -> Json:
+    """An attachment as lists show it: pictures and films apart from other files, and no types of webhooks."""
+    one = as_dict(attachment) or {}
+    payload = as_dict(one.get("payload")) or {}
+    kind, url = str(one.get("type")), str(payload.get("url") or "")
+    row: Json = {"id": f"{message.mid}_{index}", "mime_type": MIME_TYPES.get(kind, "application/octet-stream")}
+    if kind in ("image", "video"):
+        row[f"{kind}_data"] = {"url": url}
+    else:
+        row |= {"file_url": url, "name": f"{kind}-{index}"}
+    return row
 
 
 def _customer(customer: Customer) -> Json:

@@ -1,7 +1,7 @@
 """What a customer can do on the phone; each deed changes the state and becomes a webhook."""
 
 from standin.jsonish import BadBody, Json, as_list, text, text_or_none, whole_or_none
-from standin.receipts import content_of, read_item
+from standin.receipts import comment_change, content_of, read_item
 from standin.state import TOKEN_LIFE_MS, Comment, Customer, Message, OptinToken, Page, World
 from standin.webhooks_out import Webhooks
 
@@ -29,6 +29,7 @@ class Phone:
             "unsend": self.unsend,
             "edit": self.edit,
             "comment": self.comment,
+            "handover": self.handover,
             "rating": self.rating,
             "click": self.click,
         }
@@ -136,25 +137,31 @@ class Phone:
 
     def comment(self, page: Page, customer: Customer, body: Json, silent: bool) -> Json:
         """The person comments under a post of the page."""
+        verb = text(body, "verb", "add")
         comment_id = text(body, "comment_id", self._world.new_id(f"{page.id}_"))
         post_id = text(body, "post_id", f"{page.id}_1")
-        now = self._world.now_ms()
-        verb = text(body, "verb", "add")
-        if verb == "add":
-            self._world.comments[comment_id] = Comment(comment_id, page.id, customer.psid, now)
-        value: Json = {
-            "item": "comment",
-            "verb": verb,
-            "comment_id": comment_id,
-            "post_id": post_id,
-            "parent_id": text(body, "parent_id", post_id),
-            "from": {"id": customer.psid, "name": customer.name},
-            "message": text(body, "message", ""),
-            "created_time": now // 1000,
-        }
+        known = self._world.comments.get(comment_id)
+        if known is None or verb == "add":
+            parent_id = text(body, "parent_id", post_id)
+            known = Comment(
+                comment_id, page.id, customer.psid, self._world.now_ms(), post_id=post_id, parent_id=parent_id
+            )
+            self._world.comments[comment_id] = known
+        known.text = text(body, "message", known.text)
+        known.is_gone = verb == "remove"
         if not silent:
-            self._webhooks.emit(page, "feed", value, customer.psid)
+            self._webhooks.emit(page, "feed", comment_change(page, customer, known, verb), customer.psid)
         return {"comment_id": comment_id}
+
+    def handover(self, page: Page, customer: Customer, body: Json, silent: bool) -> Json:
+        """The thread goes to another app (`app_id`), or comes back to ours (without)."""
+        before, after = customer.owner_app, text_or_none(body, "app_id")
+        ours = self._world.config.app_id
+        inner: Json = {"previous_owner_app_id": before or ours, "new_owner_app_id": after or ours, "metadata": ""}
+        customer.owner_app = None
+        self._say(page, customer, "messaging_handovers", {"pass_thread_control": inner}, silent)
+        customer.owner_app = after
+        return {"owner_app": after}
 
     def rating(self, page: Page, customer: Customer, body: Json, silent: bool) -> Json:
         """The person reviews the page."""

@@ -32,7 +32,14 @@ OPS = {
     "campaign",
     "insights",
     "tokens",
+    "templates",
     "upload",
+    "refresh",
+    "comment",
+    "signal",
+    "unsend",
+    "media",
+    "events",
     "webhook",
 }
 RULE_KEYS = {

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from standin.runtime import Runtime
 from standin.state import Page, Token
 
 JSON_TYPE = "application/json; charset=UTF-8"
+SHARES = '{{"call_count":{0},"total_cputime":1,"total_time":1}}'
 APP_USAGE = '{"call_count":1,"total_cputime":1,"total_time":1}'
 MOST_NESTED = 20
 Fields = dict[str, "FieldSpec"]
@@ -190,15 +192,15 @@ def page_of(call: Call) -> tuple[Page, Token]:
     return page, token
 
 
-def throttle(call: Call, page: Page, kind: str, per_second: int) -> None:
-    """Count the call in the page's sliding second; the throttling error when the second is full."""
-    if per_second <= 0:
+def throttle(call: Call, page: Page, kind: str, most: int, window_s: float = 1.0) -> None:
+    """Count the call in the page's sliding window; the throttling error when it is full. `most` 0 means no limit."""
+    if most <= 0:
         return
     now = time.monotonic()
     window = page.windows.setdefault(kind, deque())
-    while window and now - window[0] >= 1.0:
+    while window and now - window[0] >= window_s:
         window.popleft()
-    if len(window) >= per_second:
+    if len(window) >= most:
         call.throttled = True
         code = call.run.world.config.throttle_code
         raise GraphError(code, f"(#{code}) There have been too many calls from this page. Wait a bit and try again.")
@@ -239,9 +241,10 @@ def _parse_level(text: str, at: int) -> tuple[Fields, int]:
 
 
 def _name_and_limit(word: str) -> tuple[str, int | None]:
-    name, _, rest = word.partition(".limit(")
-    digits = rest.rstrip(")")
-    return name, int(digits) if digits.isdecimal() else None
+    """Other modifiers, as `.order(reverse_chronological)`, are taken and change nothing."""
+    name, _, modifiers = word.partition(".")
+    limit = re.search(r"(?:^|\.)limit\((\d{1,6})\)", modifiers, re.ASCII)
+    return name, int(limit.group(1)) if limit else None
 
 
 def choose(node: Json, wanted: Fields) -> Json:
@@ -288,14 +291,21 @@ def graph_time(ms: int) -> str:
 
 def respond(call: Call, body: object, status: int = 200, regain_minutes: int | None = None) -> Response:
     """A JSON answer with the usage headers."""
-    percent, regain = 1, 0
+    config = call.run.world.config
+    percent, regain = config.page_percent, 0
     if call.throttled or regain_minutes is not None:
-        percent, regain = 100, call.run.world.config.regain_minutes if regain_minutes is None else regain_minutes
+        percent, regain = 100, config.regain_minutes if regain_minutes is None else regain_minutes
     page = call.page
-    key = page.business or page.id if page is not None else call.run.world.config.app_id
+    key = page.business or page.id if page is not None else config.app_id
     usage = (
         f'{{"{key}":[{{"type":"messenger","call_count":{percent},"total_cputime":1,"total_time":1,'
         f'"estimated_time_to_regain_access":{regain}}}]}}'
     )
-    headers = {"X-Business-Use-Case-Usage": usage, "X-App-Usage": APP_USAGE, "Facebook-API-Version": "v25.0"}
+    headers = {
+        "X-Business-Use-Case-Usage": usage,
+        "X-App-Usage": SHARES.format(config.app_percent),
+        "Facebook-API-Version": "v25.0",
+    }
+    if page is not None:
+        headers["X-Page-Usage"] = SHARES.format(percent)
     return Response(orjson.dumps(body), status, headers, JSON_TYPE)

@@ -31,7 +31,7 @@ class Keeper:
     async def start(self) -> None:
         """Read the file if there is one, then watch for changes. A file that is of no use is put aside, with a message."""
         try:
-            load(self._run.world, self._path.read_bytes())
+            load(self._run, self._path.read_bytes())
         except FileNotFoundError:
             pass
         except (OSError, BadBody) as problem:
@@ -49,7 +49,7 @@ class Keeper:
     async def _watch(self) -> None:
         was_busy, pause_s = False, EVERY_S
         while not await self._ends_within(pause_s):
-            is_busy = bool(self._run.webhooks.pending or self._run.receipts.pending)
+            is_busy = bool(self._run.pending or self._run.receipts.pending)
             if self.is_touched or is_busy or was_busy:
                 self.is_touched = False
                 pause_s = max(EVERY_S, await self._save() / MOST_BUSY)
@@ -64,7 +64,7 @@ class Keeper:
         """Write the world if it is another than in the file; gives the seconds for which the event loop stood still."""
         began = time.monotonic()
         try:
-            raw = dumped(self._run.world)
+            raw = dumped(self._run)
         except TypeError as problem:
             self._say_once(f"the state cannot be written: {problem}")
             return time.monotonic() - began

@@ -1,7 +1,7 @@
 """What was accepted and what was called: the independent record that tests compare the product against."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +12,11 @@ from standin.jsonish import Json
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One accepted message. `reference` is what must occur once; `fault` the fault its answer met, if any."""
+    """One accepted message. `reference` is what must occur once; `fault` the fault its answer met, if any.
+
+    A platform that carries no mark of ours has `text:<person>:<text>` there, so tests send texts that differ.
+    `details` holds what else the message carried (quick replies, a tag, the comment it answers …).
+    """
 
     seq: int
     page: str
@@ -29,6 +33,8 @@ class Entry:
     accepted_at: int
     token_sha256: str
     fault: str | None
+    platform: str = "messenger"
+    details: Json = field(default_factory=dict)
 
 
 def reference_of(metadata: str | None) -> str | None:

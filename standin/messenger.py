@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable, Container
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from standin import accounts, conversations, marketing, oauth, send_api
+from standin import accounts, comments, conversations, marketing, oauth, send_api, templates
 from standin.answers import faulty
 from standin.errors import GraphError, object_gone
 from standin.faults import Rule
 from standin.graph import Call, raw_token, read_call, respond, segments_of
+from standin.instagram import pages as instagram
 from standin.jsonish import Json, as_dict
 from standin.runtime import Runtime
 from standin.state import World
@@ -25,11 +26,18 @@ FIXED: dict[tuple[str, ...], dict[str, Route]] = {
     ("me", "accounts"): {"GET": ("accounts", accounts.pages_of_person)},
     ("me", "businesses"): {"GET": ("accounts", accounts.businesses)},
     ("me", "adaccounts"): {"GET": ("accounts", accounts.ad_accounts)},
+    ("message_template_library",): {"GET": ("templates", templates.library)},
 }
 EDGES: dict[str, dict[str, Route]] = {
     "messages": {"POST": ("send", send_api.send), "GET": ("list", conversations.thread_messages)},
     "message_attachments": {"POST": ("upload", send_api.upload)},
     "conversations": {"GET": ("list", conversations.conversations)},
+    "feed": {"GET": ("list", comments.feed)},
+    "comments": {"POST": ("comment", comments.reply)},
+    "message_templates": {
+        "GET": ("templates", templates.page_templates),
+        "POST": ("templates", templates.page_templates),
+    },
     "accounts": {"GET": ("accounts", accounts.pages_of_person)},
     "owned_pages": {"GET": ("accounts", accounts.pages_of_business)},
     "client_pages": {"GET": ("accounts", accounts.pages_of_business)},
@@ -52,6 +60,8 @@ async def graph(request: Request, run: Runtime) -> Response:
     try:
         call = await read_call(request, run)
         op, handler = route_of(call)
+        if op == "send" and call.params.get("sender_action") is not None:
+            op = "signal"
         call.op = op
     except GraphError as error:
         run.world.calls.count(op, error.label())
@@ -81,6 +91,8 @@ def _op_of_path(request: Request, run: Runtime) -> str:
 
 def route_of(call: Call) -> Route:
     """The operation and its handler; error 100/33 or 2500 when there is none."""
+    if (of_instagram := instagram.route_of(call)) is not None:
+        return of_instagram
     segments = call.segments
     methods = FIXED.get(tuple(segments))
     if methods is None and len(segments) == 2:
@@ -110,6 +122,7 @@ def _node(world: World, node: str) -> dict[str, Route]:
         (world.campaigns, ("campaign", marketing.campaign_node)),
         (world.optins, ("tokens", marketing.token_node)),
         (world.messages, ("list", conversations.message_node)),
+        (world.templates, ("templates", templates.template_node)),
     )
     for ids, route in known:
         if node in ids:
@@ -127,12 +140,14 @@ def _parties(call: Call) -> tuple[str | None, str | None]:
         delivery = as_dict(call.params.get("messenger_delivery_data")) or {}
         optin = world.optins.get(str(delivery.get("subscription_token")))
         return (optin.page, optin.psid) if optin is not None else (None, None)
-    page = call.segments[0] if call.segments[0] in world.pages else None
+    page = instagram.party_of(call) or (call.segments[0] if call.segments[0] in world.pages else None)
     if page is None:
         token = world.tokens.get(raw_token(call) or "")
         page = token.page if token is not None else None
     if call.op == "profile":
         return page, call.segments[0]
+    if call.op == "comment" and call.segments[0] in world.comments:
+        return page, world.comments[call.segments[0]].psid
     recipient = as_dict(call.params.get("recipient")) or {}
     person = recipient.get("id")
     return page, None if person is None else str(person)

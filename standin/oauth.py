@@ -2,11 +2,11 @@
 
 import hmac
 import secrets
-from html import escape
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import Response
 
+from standin.dialogues import Choice, back, failed, offered
 from standin.errors import GraphError, bad_parameter, object_gone
 from standin.graph import Call, live_token, raw_token, user_token
 from standin.jsonish import Json
@@ -16,6 +16,7 @@ ALL_SCOPES = [
     *("public_profile", "pages_show_list", "pages_messaging", "pages_manage_metadata", "pages_read_engagement"),
     *("business_management", "pages_utility_messaging", "page_utility_messaging", "paid_marketing_messages"),
     *("marketing_messages_messenger", "ads_management", "ads_read"),
+    *("pages_read_user_content", "pages_manage_engagement"),
 ]
 DIALOGUE_FIELDS = ("client_id", "redirect_uri", "state", "response_type", "scope", "config_id")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -25,9 +26,9 @@ async def dialogue(call: Call) -> Response:
     """GET shows the page with the people; POST with `person` and `action` redirects back to the app."""
     refusal = _refusal(call)
     if refusal is not None:
-        return HTMLResponse(_page(f"<h1>Invalid request</h1><p>{escape(refusal)}</p>"), 400)
+        return failed("Invalid request", refusal)
     if call.method == "GET":
-        return HTMLResponse(_page(_choice(call)))
+        return offered(_choice(call))
     if call.param("action") != "allow":
         return _back(
             call,
@@ -40,7 +41,7 @@ async def dialogue(call: Call) -> Response:
         )
     person = call.run.world.people.get(call.param("person") or "")
     if person is None:
-        return HTMLResponse(_page("<h1>Unknown person</h1>"), 400)
+        return failed("Unknown person")
     scopes = ALL_SCOPES if call.param("config_id") else ["public_profile", *_scopes(call)]
     for scope in scopes:
         person.permissions[scope] = "granted"
@@ -188,36 +189,18 @@ def _scopes(call: Call) -> list[str]:
 
 
 def _back(call: Call, answer: dict[str, str]) -> Response:
-    parts = urlsplit(call.param("redirect_uri") or "")
-    state = call.param("state")
-    query = urlencode({**answer, **({"state": state} if state is not None else {})})
-    joined = f"{parts.query}&{query}" if parts.query else query
-    return RedirectResponse(urlunsplit(parts._replace(query=joined, fragment="_=_" if "code" in answer else "")), 302)
+    fragment = "_=_" if "code" in answer else ""
+    return back(call.param("redirect_uri") or "", answer, call.param("state"), fragment=fragment)
 
 
-def _choice(call: Call) -> str:
-    hidden = "".join(
-        f'<input type="hidden" name="{name}" value="{escape(value)}">'
-        for name in DIALOGUE_FIELDS
-        if (value := call.param(name)) is not None
-    )
-    people = "".join(
-        f'<label><input type="radio" name="person" value="{escape(person.id)}"{" checked" if not index else ""}> '
-        f"{escape(person.name)}</label><br>"
-        for index, person in enumerate(call.run.world.people.values())
-    )
-    wanted = escape(", ".join(_scopes(call)) or "a saved configuration")
-    return (
-        f"<h1>Log in to the stand-in</h1><p>The app asks for: {wanted}.</p>"
-        f'<form method="post" action="">{hidden}{people}<p><label>Only these pages (ids, comma separated): '
-        '<input name="page_ids"></label></p><p><button name="action" value="allow">Allow</button> '
-        '<button name="action" value="refuse">Refuse</button></p></form>'
-    )
-
-
-def _page(inner: str) -> str:
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Stand-in login</title><body>{inner}</body></html>'
+def _choice(call: Call) -> Choice:
+    return Choice(
+        heading="Log in to the stand-in",
+        wanted=", ".join(_scopes(call)) or "a saved configuration",
+        hidden=[(name, call.param(name)) for name in DIALOGUE_FIELDS],
+        who="person",
+        people=[(person.id, person.name) for person in call.run.world.people.values()],
+        more='<p><label>Only these pages (ids, comma separated): <input name="page_ids"></label></p>',
     )
 
 

@@ -1,10 +1,10 @@
 """What a platform does by itself after it accepted a message: echo, delivery, read, also for marketing messages."""
 
-import asyncio
 from collections.abc import Callable
 
 from standin.jsonish import Json
-from standin.state import Campaign, Customer, Message, OptinToken, Page, World
+from standin.state import Campaign, Comment, Customer, Message, OptinToken, Page, World
+from standin.timers import Timers
 from standin.webhooks_out import Webhooks
 
 
@@ -14,18 +14,16 @@ class Receipts:
     def __init__(self, world: World, webhooks: Webhooks) -> None:
         self._world = world
         self._webhooks = webhooks
-        self._handles: set[asyncio.TimerHandle] = set()
+        self._timers = Timers()
 
     @property
     def pending(self) -> int:
         """Receipts that are still to come."""
-        return len(self._handles)
+        return len(self._timers)
 
     def forget(self) -> None:
         """Cancel all receipts that are still to come."""
-        for handle in self._handles:
-            handle.cancel()
-        self._handles = set()
+        self._timers.cancel()
 
     def timing(self, customer: Customer) -> tuple[int | None, int | None, int | None]:
         """Milliseconds until echo, delivery and read for this person; None = never."""
@@ -107,15 +105,8 @@ class Receipts:
         }
 
     def _after(self, delay_ms: int | None, act: Callable[[], None]) -> None:
-        if delay_ms is None:
-            return
-
-        def run() -> None:
-            self._handles.discard(handle)
-            act()
-
-        handle = asyncio.get_running_loop().call_later(delay_ms / 1000, run)
-        self._handles.add(handle)
+        if delay_ms is not None:
+            self._timers.after(delay_ms / 1000, act)
 
 
 def echo_item(world: World, message: Message) -> Json:
@@ -160,3 +151,24 @@ def read_item(page: str, psid: str, at_ms: int, watermark: int) -> Json:
         "timestamp": at_ms,
         "read": {"watermark": watermark},
     }
+
+
+def comment_change(page: Page, customer: Customer, comment: Comment, verb: str) -> Json:
+    """What a webhook tells of a comment."""
+    return {
+        "item": "comment",
+        "verb": verb,
+        "comment_id": comment.id,
+        "post_id": comment.post_id,
+        "parent_id": comment.parent_id,
+        "from": comment_author(page, customer, comment),
+        "message": comment.text,
+        "created_time": comment.created_ms // 1000,
+    }
+
+
+def comment_author(page: Page, customer: Customer, comment: Comment) -> Json:
+    """Who wrote a comment."""
+    if comment.from_page:
+        return {"id": page.id, "name": page.name}
+    return {"id": customer.psid, "name": customer.name}

@@ -1,10 +1,11 @@
 """The parts of one running stand-in, in one place."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from standin.config import StandinConfig
 from standin.customers import Phone
 from standin.faults import Faults
+from standin.plugin import Plugin
 from standin.receipts import Receipts
 from standin.state import World
 from standin.webhooks_out import Webhooks
@@ -20,6 +21,12 @@ class Runtime:
     receipts: Receipts
     phone: Phone
     initial: StandinConfig
+    plugins: list[Plugin] = field(default_factory=list)
+
+    @property
+    def pending(self) -> int:
+        """How many webhooks of all platforms wait, are on their way or come again."""
+        return self.webhooks.pending + sum(plugin.pending for plugin in self.plugins)
 
     def reset(self, keep_app: bool) -> None:
         """Forget everything; without `keep_app` the configuration of the start is back too."""
@@ -27,6 +34,8 @@ class Runtime:
         self.webhooks.forget()
         self.faults.clear()
         self.world.forget()
+        for plugin in self.plugins:
+            plugin.reset(keep_app)
         if not keep_app:
             self.world.config = replace(self.initial)
 

@@ -59,7 +59,10 @@ class Message:
 
 @dataclass(slots=True)
 class Customer:
-    """A person who writes to a page; the id is scoped to that page."""
+    """A person who writes to a page; the id is scoped to that page.
+
+    `owner_app` is set while another app owns the thread; `signals` are the sender actions that the person saw.
+    """
 
     page: str
     psid: str
@@ -72,6 +75,8 @@ class Customer:
     read_ms: int | None = None
     own_timing: frozenset[str] = frozenset()
     messages: list[Message] = field(default_factory=list)
+    owner_app: str | None = None
+    signals: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -155,13 +160,33 @@ class Campaign:
 
 @dataclass(slots=True)
 class Comment:
-    """A comment under a post; it may get one private reply within seven days."""
+    """A comment under a post of the page, by a person or (`from_page`) by the page to that person.
+
+    It may get one private reply within seven days.
+    """
 
     id: str
     page: str
     psid: str
     created_ms: int
     is_answered: bool = False
+    post_id: str = ""
+    parent_id: str = ""
+    text: str = ""
+    from_page: bool = False
+    is_gone: bool = False
+
+
+@dataclass(slots=True)
+class Template:
+    """A utility template of a page. `body` has its parameters as {{1}} or {{name}}."""
+
+    id: str
+    page: str
+    name: str
+    language: str
+    body: str
+    status: str
 
 
 class World:
@@ -188,6 +213,7 @@ class World:
         self.optins: dict[str, OptinToken] = {}
         self.campaigns: dict[str, Campaign] = {}
         self.comments: dict[str, Comment] = {}
+        self.templates: dict[str, Template] = {}
         self.attachments: dict[str, str] = {}
         self.revocations: list[Json] = []
         self.ledger.reset()

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import TypeVar, get_args, get_origin, get_type_hints
@@ -11,6 +11,7 @@ import orjson
 
 from standin.jsonish import BadBody, Json, as_dict, as_list, loads
 from standin.ledger import Entry
+from standin.runtime import Runtime
 from standin.state import (
     AdAccount,
     Business,
@@ -19,8 +20,8 @@ from standin.state import (
     OptinToken,
     Page,
     Person,
+    Template,
     Token,
-    World,
 )
 
 VERSION = 1
@@ -58,10 +59,13 @@ class Stored:
     comments: list[Comment]
     attachments: dict[str, str]
     ledger: list[Entry]
+    plugins: dict[str, Json] = field(default_factory=dict)
+    templates: list[Template] = field(default_factory=list)
 
 
-def dumped(world: World) -> bytes:
+def dumped(run: Runtime) -> bytes:
     """The world as JSON, the same bytes for the same world; `TypeError` when it holds what JSON cannot."""
+    world = run.world
     stored = Stored(
         version=VERSION,
         last_number=world.last_number,
@@ -79,21 +83,26 @@ def dumped(world: World) -> bytes:
         comments=list(world.comments.values()),
         attachments=world.attachments,
         ledger=world.ledger.entries,
+        templates=list(world.templates.values()),
+        plugins={plugin.name: plugin.dumped() for plugin in run.plugins},
     )
     return orjson.dumps(stored, _plain)
 
 
-def load(world: World, raw: bytes) -> None:
+def load(run: Runtime, raw: bytes) -> None:
     """Put what was dumped into an empty world; `BadBody` leaves the world as it is.
 
     A callback URL and redirect URIs that the world's configuration has already win over the stored ones.
     """
+    world = run.world
     body = as_dict(loads(raw))
     if body is None or body.get("version") != VERSION:
         raise BadBody(f"not a state of version {VERSION}")
-    stored = _built(Stored, body)
+    stored = built(Stored, body)
     tokens = _by(stored.tokens, lambda token: token.value)
     pairs = {(item.owner, item.page): tokens.get(item.token) for item in stored.page_tokens}
+    for plugin in run.plugins:
+        plugin.load(stored.plugins.get(plugin.name, {}))
     config = world.config
     given = {"callback_url": config.callback_url, "redirect_uris": config.redirect_uris}
     config.apply({name: value for name, value in stored.app.items() if not given.get(name)})
@@ -109,6 +118,7 @@ def load(world: World, raw: bytes) -> None:
     world.optins = _by(stored.optins, lambda optin: optin.value)
     world.campaigns = _by(stored.campaigns, lambda campaign: campaign.id)
     world.comments = _by(stored.comments, lambda comment: comment.id)
+    world.templates = _by(stored.templates, lambda template: template.id)
     world.attachments = stored.attachments
     world.ledger.entries = stored.ledger
     for page in stored.pages:
@@ -128,7 +138,7 @@ def _by(items: Iterable[T], key: Callable[[T], str]) -> dict[str, T]:
     return {key(item): item for item in items}
 
 
-def _built(make: Callable[..., T], row: object) -> T:
+def built(make: Callable[..., T], row: object) -> T:
     """An object of the dataclass; `BadBody` for an unknown name, a missing one or a wrong type."""
     given = as_dict(row)
     if given is None:
@@ -166,7 +176,7 @@ def _reader(hint: object) -> Read:
     if hint is object:
         return lambda value: value
     if isinstance(hint, type) and is_dataclass(hint):
-        return lambda value: _built(hint, value)
+        return lambda value: built(hint, value)
     if isinstance(hint, UnionType):
         (inner,) = (_reader(part) for part in get_args(hint) if part is not NoneType)
         return lambda value: None if value is None else inner(value)
