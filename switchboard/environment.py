@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -35,6 +36,18 @@ def secrets_of(data_dir: Path) -> dict[str, str]:
         "MESSENGER_APP_ID": str(10**14 + secrets.randbelow(9 * 10**14)),
         "MESSENGER_APP_SECRET": secrets.token_hex(16),
         "MESSENGER_VERIFY_TOKEN": secrets.token_urlsafe(24),
+        "INSTAGRAM_APP_ID": str(10**14 + secrets.randbelow(9 * 10**14)),
+        "INSTAGRAM_APP_SECRET": secrets.token_hex(16),
+        "INSTAGRAM_VERIFY_TOKEN": secrets.token_urlsafe(24),
+        "X_CLIENT_ID": secrets.token_urlsafe(24),
+        "X_CLIENT_SECRET": secrets.token_urlsafe(32),
+        "X_CONSUMER_SECRET": secrets.token_urlsafe(32),
+        "X_BEARER_TOKEN": secrets.token_urlsafe(48),
+        "LINKEDIN_CLIENT_ID": secrets.token_hex(7),
+        "LINKEDIN_CLIENT_SECRET": secrets.token_urlsafe(16),
+        "LINKEDIN_APPLICATION_URN": f"urn:li:developerApplication:{10**8 + secrets.randbelow(10**8)}",
+        "TIKTOK_CLIENT_KEY": secrets.token_hex(9),
+        "TIKTOK_CLIENT_SECRET": secrets.token_hex(16),
     }
     if fresh.keys() - known.keys():
         known = fresh | known
@@ -50,8 +63,15 @@ def for_services(urls: Urls, addresses: Addresses, known_secrets: dict[str, str]
     environment = known_secrets | {
         "SWITCHBOARD_ENV": "development",
         "SWITCHBOARD_PUBLIC_URL": addresses.api,
+        "SWITCHBOARD_MEDIA_HOSTS": addresses.standin.partition("//")[2],
         "MESSENGER_GRAPH_URL": addresses.standin,
         "MESSENGER_DIALOG_URL": addresses.standin,
+        **{f"INSTAGRAM_{what}_URL": f"{addresses.standin}/instagram" for what in ("GRAPH", "TOKEN", "DIALOG")},
+        **{
+            f"{platform.upper()}_{what}_URL": f"{addresses.standin}/{platform}"
+            for platform in ("x", "linkedin", "tiktok")
+            for what in ("API", "DIALOG")
+        },
     }
     environment |= os.environ
     environment |= {"DATABASE_URL": urls.app, "SYSTEM_DATABASE_URL": urls.system, "PYTHONUNBUFFERED": "1"}
@@ -71,3 +91,23 @@ def for_standin(services: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of the stand-in: nothing of the database and none of our keys."""
     hidden = ("DATABASE_URL", "SYSTEM_DATABASE_URL", "BROKER_URL", "SWITCHBOARD_KEYS", "SWITCHBOARD_PEPPER", *_DIRECT)
     return {name: value for name, value in services.items() if name not in hidden}
+
+
+def apps_of_standin(services: Mapping[str, str], api: str) -> str:
+    """Return what the stand-in is told of our further apps, as JSON: the same secrets that the services have.
+
+    An app that was not configured is left out.
+    """
+    names = {
+        "instagram": ("app_id", "app_secret", "verify_token"),
+        "x": ("client_id", "client_secret", "consumer_secret", "bearer_token"),
+        "linkedin": ("client_id", "client_secret", "application_urn"),
+        "tiktok": ("client_key", "client_secret"),
+    }
+    apps = {
+        platform: {name: services[f"{platform}_{name}".upper()] for name in known}
+        | {"callback_url": f"{api}/webhooks/{platform}"}
+        for platform, known in names.items()
+        if all(f"{platform}_{name}".upper() in services for name in known)
+    }
+    return json.dumps(apps)

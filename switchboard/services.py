@@ -47,7 +47,10 @@ def _standin(known: Addresses, told: Mapping[str, str], data_dir: Path) -> Servi
         *("--verify-token", told["MESSENGER_VERIFY_TOKEN"], "--callback-url", f"{known.api}/webhooks/messenger"),
         *("--state", str(data_dir / STANDIN_STATE)),
     )
-    return Service("standin", command, environment.for_standin(told), f"{known.standin}/control/settled", PROJECT)
+    apps = {"STANDIN_APPS": environment.apps_of_standin(told, known.api)}
+    return Service(
+        "standin", command, environment.for_standin(told) | apps, f"{known.standin}/control/settled", PROJECT
+    )
 
 
 def _workers(told: Mapping[str, str]) -> list[Service]:

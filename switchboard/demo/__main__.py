@@ -12,7 +12,7 @@ import httpx
 from rich.console import Console
 from websockets.exceptions import WebSocketException
 
-from switchboard.demo import answering, arriving, campaigning, connecting, franchise, leaving, strangers
+from switchboard.demo import answering, arriving, campaigning, connecting, franchise, leaving, networks, strangers
 from switchboard.demo.api import Api, Person
 from switchboard.demo.cast import Cast, engage
 from switchboard.demo.contract import Contract, ContractBroken
@@ -46,6 +46,8 @@ async def play(stage: Stage, api: Api, outside: Outside, data: Path) -> None:
     with stage.scene("g", "The bill, and the books"):
         await campaigning.costs(stage, api, cast)
         await leaving.nothing_lost(stage, api, outside, cast)
+    with stage.scene("h", "The other networks"):
+        await networks.play(stage, api, outside, cast)
     leaving.keep(data, leaving.told(api, cast, played=True))
 
 

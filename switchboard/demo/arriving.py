@@ -14,6 +14,14 @@ BODIES = Path(__file__).resolve().parent.parent / "demo_bodies"
 _ORDER = ("message-text", "message-echo", "message-image", "delivery", "read", "rating-added", "feed-comments-batch")
 _FAULTS = {"seed": 7, "webhooks": {"duplicate_probability": 0.3, "reorder": True, "reorder_ms": 200}}
 
+_IN_PUBLIC = ("user_1", "user_2", "705955836155788")
+"""Who wrote in the published bodies only in public: below a post, or as a review."""
+_SAID_IN_PUBLIC = (
+    ("COMMENT", "REMOVED", None),
+    ("COMMENT", "VISIBLE", "Edited text"),
+    ("COMMENT", "VISIBLE", "Our reply"),
+    ("REVIEW", "VISIBLE", "Ja ziemlich coole Sache"),
+)
 _TRANSCRIPTS = 50
 _LOOK_EVERY_S = 1.0
 _PATIENCE_S = 180.0
@@ -84,7 +92,10 @@ async def exactly_once(stage: Stage, api: Api, cast: Cast, wanted: Said) -> None
             messages = conversation["messages"]["nodes"]
             found[key] = [one["text"] for one in messages if one["direction"] == "INBOUND"]
     contacts = [len(await api.all(person, "Contacts")) for person in (cast.admin, cast.brand)]
-    stage.equal("contacts", sum(contacts), len(wanted))
+    stage.equal("contacts", sum(contacts), len(wanted) + len(_IN_PUBLIC))
+    public = await api.all(cast.admin, "PublicComments")
+    told = sorted(((one["kind"], one["visibility"], one["text"]) for one in public), key=str)
+    stage.equal("what was said in public", told, sorted(_SAID_IN_PUBLIC, key=str))
     stage.equal("who wrote", sorted(found), sorted(wanted))
     for key, texts in wanted.items():
         stage.equal(f"messages of {key}", found[key], texts)
