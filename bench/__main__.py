@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from time import perf_counter
 
-from bench import grants, imports, inbox, ingest, reach, release, sends, walls
+from bench import applying, grants, imports, inbox, ingest, reach, release, sends, walls
 from bench.harness import BenchFailed, Stage, stage
 from bench.results import Result
 from server.kit import log
@@ -17,6 +17,7 @@ from server.kit import log
 BENCHES: Mapping[str, Callable[[Stage], Coroutine[None, None, Result]]] = {
     "inbox": inbox.run,
     "ingest": ingest.run,
+    "apply": applying.run,
     "sends": sends.run,
     "release": release.run,
     "walls": walls.run,
