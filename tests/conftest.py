@@ -55,6 +55,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 _OWNS_RUN: pytest.StashKey[bool] = pytest.StashKey()
 
 
+SLOW = ("tests/tenancy/", "tests/audit/", "tests/privacy/", "tests/flows/", "tests/switchboard/")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files whose few tests take long, so that no worker process is left alone with them at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
+
+
 def migrate(url: str) -> None:
     """Apply every migration to the database at `url` (the owner's address)."""
     alembic = Config(str(ROOT / "alembic.ini"))
@@ -77,11 +86,17 @@ def postgres() -> Server:
 
 
 @pytest.fixture(scope="session")
-def standin_url() -> Iterator[str]:
-    """The address of this test process's stand-in platform."""
+def shared_standin() -> Iterator[str]:
+    """The address of this test process's stand-in platform, which the settings name."""
     process, url = standin_server.start()
     yield url
     standin_server.stop(process)
+
+
+@pytest.fixture(scope="session")
+def standin_url(shared_standin: str) -> str:
+    """The address of the stand-in platform that a test speaks to."""
+    return shared_standin
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +107,7 @@ async def platform(standin_url: str) -> AsyncIterator[Platform]:
 
 
 @pytest.fixture(scope="session")
-def settings(postgres: Server, worker_id: str, standin_url: str) -> Iterator[config.Settings]:
+def settings(postgres: Server, worker_id: str, shared_standin: str) -> Iterator[config.Settings]:
     """The settings of this test process, on a database of its own."""
     name = f"sb_{worker_id}"
     postgres.create_database(name, template="sb_template")
@@ -106,8 +121,10 @@ def settings(postgres: Server, worker_id: str, standin_url: str) -> Iterator[con
         "MESSENGER_APP_ID": standin_server.APP_ID,
         "MESSENGER_APP_SECRET": standin_server.SECRET,
         "MESSENGER_VERIFY_TOKEN": standin_server.VERIFY_TOKEN,
-        "MESSENGER_GRAPH_URL": standin_url,
-        "MESSENGER_DIALOG_URL": standin_url,
+        "MESSENGER_GRAPH_URL": shared_standin,
+        "MESSENGER_DIALOG_URL": shared_standin,
+        **standin_server.APPS_ENVIRONMENT,
+        **standin_server.addresses_of(shared_standin),
         "SEND_GRACE_S": "1",
         "SEND_DEADLINE_S": "1",
         "SEND_LEASE_S": "4",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -15,6 +16,59 @@ ROOT = Path(__file__).parent.parent
 APP_ID = "1517776481860111"
 SECRET = "secret-of-the-test-suite"
 VERIFY_TOKEN = "verify-of-the-test-suite"
+APPS_ENVIRONMENT = {
+    "INSTAGRAM_APP_ID": "9517776481860222",
+    "INSTAGRAM_APP_SECRET": "instagram-secret-of-the-test-suite",
+    "INSTAGRAM_VERIFY_TOKEN": "instagram-verify-of-the-test-suite",
+    "X_CLIENT_ID": "x-client-of-the-test-suite",
+    "X_CLIENT_SECRET": "x-client-secret-of-the-test-suite",
+    "X_CONSUMER_SECRET": "x-consumer-secret-of-the-test-suite",
+    "X_BEARER_TOKEN": "x-bearer-of-the-test-suite",
+    "LINKEDIN_CLIENT_ID": "linkedin-client-of-the-test-suite",
+    "LINKEDIN_CLIENT_SECRET": "linkedin-secret-of-the-test-suite",
+    "LINKEDIN_APPLICATION_URN": "urn:li:developerApplication:7",
+    "TIKTOK_CLIENT_KEY": "tiktok-key-of-the-test-suite",
+    "TIKTOK_CLIENT_SECRET": "tiktok-secret-of-the-test-suite",
+}
+"""Our apps at the other platforms, as the server is told of them."""
+APPS = {
+    "instagram": {
+        "app_id": APPS_ENVIRONMENT["INSTAGRAM_APP_ID"],
+        "app_secret": APPS_ENVIRONMENT["INSTAGRAM_APP_SECRET"],
+        "verify_token": APPS_ENVIRONMENT["INSTAGRAM_VERIFY_TOKEN"],
+    },
+    "x": {
+        "client_id": APPS_ENVIRONMENT["X_CLIENT_ID"],
+        "client_secret": APPS_ENVIRONMENT["X_CLIENT_SECRET"],
+        "consumer_secret": APPS_ENVIRONMENT["X_CONSUMER_SECRET"],
+        "bearer_token": APPS_ENVIRONMENT["X_BEARER_TOKEN"],
+    },
+    "linkedin": {
+        "client_id": APPS_ENVIRONMENT["LINKEDIN_CLIENT_ID"],
+        "client_secret": APPS_ENVIRONMENT["LINKEDIN_CLIENT_SECRET"],
+        "application_urn": APPS_ENVIRONMENT["LINKEDIN_APPLICATION_URN"],
+    },
+    "tiktok": {
+        "client_key": APPS_ENVIRONMENT["TIKTOK_CLIENT_KEY"],
+        "client_secret": APPS_ENVIRONMENT["TIKTOK_CLIENT_SECRET"],
+    },
+}
+"""The same apps, as the stand-in is told of them."""
+
+
+def addresses_of(url: str) -> dict[str, str]:
+    """Where each further platform of a stand-in is reached."""
+    return {
+        "INSTAGRAM_GRAPH_URL": f"{url}/instagram",
+        "INSTAGRAM_TOKEN_URL": f"{url}/instagram",
+        "INSTAGRAM_DIALOG_URL": f"{url}/instagram",
+        "X_API_URL": f"{url}/x",
+        "X_DIALOG_URL": f"{url}/x",
+        "LINKEDIN_API_URL": f"{url}/linkedin",
+        "LINKEDIN_DIALOG_URL": f"{url}/linkedin",
+        "TIKTOK_API_URL": f"{url}/tiktok",
+        "TIKTOK_DIALOG_URL": f"{url}/tiktok",
+    }
 
 
 def start(*more: str) -> tuple[subprocess.Popen[str], str]:
@@ -22,7 +76,7 @@ def start(*more: str) -> tuple[subprocess.Popen[str], str]:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "standin", "--host", "127.0.0.1", "--port", "0", "--app-id", APP_ID),
-            *("--app-secret", SECRET, "--verify-token", VERIFY_TOKEN, *more),
+            *("--app-secret", SECRET, "--verify-token", VERIFY_TOKEN, "--apps", json.dumps(APPS), *more),
         ],
         cwd=ROOT,
         stdout=subprocess.PIPE,

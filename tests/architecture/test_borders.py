@@ -30,7 +30,9 @@ CROSSES_ORGANIZATIONS = {
     "server/tenants/uow.py": "defines it",
     "server/kit/db.py": "defines the transaction below it",
     "server/channels/service/leaving.py": "whom a revocation at a platform would hit, and strays, cross organizations",
+    "server/channels/service/withdrawing.py": "a person's login may serve several organizations; the platform names none",
     "server/channels/service/ingest.py": "a webhook names a page, not an organization; the route is looked up first",
+    "server/sends/quota.py": "the allowance of an app at its platform belongs to all organizations",
     "workers/bell.py": "rings for the due jobs of everybody",
     "workers/schedule.py": "asks for the housekeeping of everybody",
 }

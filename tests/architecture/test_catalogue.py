@@ -13,6 +13,8 @@ TABLES = sorted(catalogue.tables())
 WITHOUT_ORGANIZATION = {
     "page_route": "finds the organization by the platform's page id",
     "dev_mail": "what a development machine would have sent, to people of any organization",
+    "quota_use": "calls to a platform, counted for a page or an app that all organizations share",
+    "platform_request": "a platform's callback about a person who may serve several organizations; it names none",
     "rate_bucket": "what is counted may have no organization, such as a sign-in that names nobody",
     "sign_in_challenge": "what a browser brings back before anybody is known",
     "sign_in_ticket": "a step of a person on the way to a session",

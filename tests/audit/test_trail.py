@@ -46,6 +46,7 @@ STAGED = {
     "campaignPause",
     "campaignResume",
     "channelConnectFinish",
+    "channelConnectMany",
     "conversationReply",
     "conversationMarkRead",
     "conversationLabel",
@@ -56,8 +57,8 @@ STAGED = {
     "locationGroupMembers",
 }
 """Mutations that the walk may find in a state in which there is nothing to do. Nor may they do anything in silence; that they
-leave an event is shown by tests/audit/test_acts.py, tests/schema/test_legal_access.py and test_channels.py, and for units and
-groups by the tests of their slice."""
+leave an event is shown by tests/audit/test_acts.py, tests/schema/test_legal_access.py, test_channels.py and
+test_connecting_many.py, and for units and groups by the tests of their slice."""
 
 OF_ACCOUNTS = {
     "passkeyDelete",
@@ -86,13 +87,15 @@ UNREACHED = {
     "invitationCreate",
     "memberDeactivate",
     "memberReactivate",
+    "messageUnsend",
     "roleArchive",
     "roleCreate",
     "roleUpdate",
     "unitConflictFlag",
     "unitConflictLift",
 }
-"""What the walk's arguments are refused for: here they show only that a refusal leaves nothing behind."""
+"""What the walk's arguments are refused for: here they show only that a refusal leaves nothing behind. Messenger takes no
+message back; that messageUnsend leaves an event is shown by tests/schema/test_taking_back.py."""
 
 _ROW = "md5((to_jsonb(one) - '{without}')::text)"
 _STATE = " UNION ALL ".join(

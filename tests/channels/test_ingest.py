@@ -113,7 +113,7 @@ async def test_a_body_for_many_organizations_takes_as_many_statements_as_one_for
     assert counts[0] == counts[1]
     for agency in agencies:
         async with database.scoped(agency.scope.context(read_only=True)) as session:
-            owed = await session.execute(text("SELECT count(*) FROM job WHERE kind = 'channels.drain_mailbox'"))
+            owed = await session.execute(text("SELECT count(*) FROM job WHERE kind = 'channels.drain_page'"))
             assert owed.scalar_one() >= 1
 
 

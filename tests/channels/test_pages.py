@@ -151,9 +151,9 @@ async def test_the_events_of_one_mailbox_come_in_the_order_in_which_they_happene
     await channels.record_events(database, Scripted(events), b"")
 
     async with begin(database, agency.scope) as uow:
-        first = await channels.next_events(uow, page.id, "77", 2)
+        first = await channels.next_events(uow, page.id, ["77"], 2)
         await channels.mark_handled(uow, [event.id for event in first])
-        second = await channels.next_events(uow, page.id, "77", 10)
+        second = await channels.next_events(uow, page.id, ["77"], 10)
 
     assert [event.external_id for event in (*first, *second)] == ["m_1", "m_2", "m_3"]
 
@@ -166,12 +166,12 @@ async def test_a_second_worker_waits_for_the_first_and_reads_what_is_left(databa
 
     async def drain(limit: int) -> list[str]:
         async with begin(database, agency.scope) as uow:
-            found = await channels.next_events(uow, page.id, "77", limit)
+            found = await channels.next_events(uow, page.id, ["77"], limit)
             await channels.mark_handled(uow, [event.id for event in found])
             return [event.external_id for event in found]
 
     async with begin(database, agency.scope) as uow:
-        first = await channels.next_events(uow, page.id, "77", 15)
+        first = await channels.next_events(uow, page.id, ["77"], 15)
         second = asyncio.create_task(drain(20))
         done, _ = await asyncio.wait([second], timeout=0.3)
         assert not done
@@ -187,7 +187,7 @@ async def test_an_event_that_nobody_can_place_is_a_dead_letter_once(database: Da
     await channels.record_events(database, Scripted([an_event(page.external_id)]), b"")
 
     async with begin(database, agency.scope) as uow:
-        event = (await channels.next_events(uow, page.id, "77", 1))[0]
+        event = (await channels.next_events(uow, page.id, ["77"], 1))[0]
         for _ in range(2):
             await channels.mark_dead(uow, event, "no_person", "the sender\x00 is missing \ud83d")
 

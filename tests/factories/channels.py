@@ -39,6 +39,8 @@ async def a_page(
 ) -> PageRef:
     """A healthy page of the unit, whose webhooks find their way."""
     page_id, external_id = new_id(), external_id or an_external_id()
+    if channel is Channel.LINKEDIN and not external_id.startswith("urn:"):
+        external_id = f"urn:li:organization:{external_id}"
     async with begin(database, organization.scope) as uow:
         account_id = await _an_account(uow, unit_id, channel, account_token)
         page = PageRow(

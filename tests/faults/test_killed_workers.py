@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID
 
-import httpx
 import pytest
 from sqlalchemy import func, select
 
-from server.config import DatabaseSettings, Settings
-from server.kit.crypto import KeyRing
+from server.config import Settings
 from server.kit.db import Database
 from server.kit.ids import new_id
 from server.sends.models import SendAttemptRow, SendIntentRow, SendState
 from server.tenants.uow import begin_read
-from switchboard.postgres import Server
-from tests import standin_server
 from tests.factories.sends import AShop, a_customer, a_reply, a_shop, marketing
-from tests.faults.plant import Plant
-from tests.standin_server import Platform
+from tests.faults.plant import Plant, the_plants_database
 
 pytestmark = pytest.mark.faults
 
@@ -34,37 +27,6 @@ PEOPLE = 100
 KILLS = 20
 BROKER_RESTARTS = 2
 OPEN = (SendState.QUEUED, SendState.CLAIMED, SendState.UNKNOWN)
-
-
-@pytest.fixture
-async def plant(postgres: Server, tmp_path: Path) -> AsyncIterator[Plant]:
-    """A whole system on a database of its own, with Redis as the broker."""
-    name = f"faults_{new_id().hex[:8]}"
-    postgres.create_database(name, template="sb_template")
-    standin, url = standin_server.start("--ledger", str(tmp_path / "ledger.jsonl"))
-    environment = {
-        "DATABASE_URL": postgres.app_url(name),
-        "SYSTEM_DATABASE_URL": postgres.system_url(name),
-        "SWITCHBOARD_ENV": "test",
-        "SWITCHBOARD_KEYS": "test:" + base64.b64encode(b"k" * 32).decode(),
-        "SWITCHBOARD_PEPPER": "pepper-of-the-test-suite-0123456789",
-        "MESSENGER_APP_ID": standin_server.APP_ID,
-        "MESSENGER_APP_SECRET": standin_server.SECRET,
-        "MESSENGER_VERIFY_TOKEN": standin_server.VERIFY_TOKEN,
-        "MESSENGER_GRAPH_URL": url,
-        "MESSENGER_DIALOG_URL": url,
-        "SEND_DEADLINE_S": "3",
-        "SEND_LEASE_S": "8",
-        "SEND_GRACE_S": "4",
-        "SWEEP_S": "1",
-        "RERING_S": "3",
-    }
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
-        made = Plant(environment, tmp_path, standin, Platform(url, http))
-        try:
-            yield made
-        finally:
-            made.down()
 
 
 async def count_by_state(database: Database, shops: list[AShop]) -> Counter[SendState]:
@@ -167,13 +129,6 @@ async def the_verdict(database: Database, plant: Plant, shops: list[AShop], mark
         unknown_on_the_way=unknown,
         states=dict(await count_by_state(database, shops)),
     )
-
-
-def the_plants_database(plant: Plant, settings: Settings) -> Database:
-    """Open the plant's own database."""
-    values = {key: plant.environment[key] for key in ("DATABASE_URL", "SYSTEM_DATABASE_URL")}
-    keys = KeyRing.parse(settings.security.keys.get_secret_value())
-    return Database(DatabaseSettings.model_validate(values), keys)
 
 
 async def test_twenty_kills_and_two_lost_brokers_lose_nothing_and_double_nothing(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -11,7 +13,7 @@ from server.config import Settings
 from server.kit import jobs
 from server.kit.db import Database
 from server.kit.jobs import JobState
-from server.kit.locks import WorkerLock
+from server.kit.locks import WorkerLock, living
 from server.tenants.uow import begin, system_scope
 from tests.factories.tenants import AnOrganization, an_agency
 from tests.kit.errands import Errand, ask, let_time_pass, owed, refused_in
@@ -59,6 +61,55 @@ async def test_a_job_is_rung_for_once_until_its_ring_is_held_for_lost(
     third = await rung()
 
     assert (first, second, third) == ([row.id], [], [row.id])
+
+
+async def test_rings_that_nobody_answered_are_rung_again_before_they_are_held_for_lost(
+    database: Database, settings: Settings, agency: AnOrganization
+) -> None:
+    row = await ask(database, agency.scope)
+
+    async with refused_in(system_scope(database)) as session:
+        await _only(session, agency.id)
+        await bell.due(session, settings)
+        await session.execute(
+            text("UPDATE job SET rung_at = rung_at - interval '1 second' WHERE id = :id"), {"id": row.id}
+        )
+        too_early = await bell.due(session, settings)
+        await bell.ring_again(session)
+        await _only(session, agency.id)
+        again = await bell.due(session, settings)
+
+    assert too_early == []
+    assert [job_id for _, _, job_id in again] == [row.id]
+
+
+async def test_a_worker_that_ended_is_missed_among_the_living(database: Database) -> None:
+    worker = WorkerLock(database.system_dsn)
+    name = f"switchboard-worker-{await worker.acquire()}"
+
+    before = await _living(database)
+    await worker.release()
+    async with asyncio.timeout(5):  # the server ends a session a moment after its client
+        while name in await _living(database):
+            await asyncio.sleep(0.01)
+
+    assert name in before
+
+
+async def _living(database: Database) -> frozenset[str]:
+    async with system_scope(database) as session:
+        return await living(session)
+
+
+async def test_the_bell_knows_when_the_next_job_falls_due(database: Database, agency: AnOrganization) -> None:
+    async with begin(database, agency.scope) as uow:
+        uow.defer(Errand("soon"), delay=timedelta(milliseconds=300))
+
+    async with system_scope(database) as session:
+        wait_s = await bell.next_due_s(session)
+
+    assert wait_s is not None
+    assert wait_s <= 0.3
 
 
 async def test_the_job_of_a_worker_is_put_back_only_when_its_lock_is_free(

@@ -253,6 +253,24 @@ async def test_giving_a_job_back_is_no_attempt(database: Database, agency: AnOrg
     assert await buried(database, agency.scope) == []
 
 
+async def test_a_job_that_is_given_back_for_later_is_due_at_once_when_it_was_asked_for_meanwhile(
+    database: Database, agency: AnOrganization, workshop: Workshop
+) -> None:
+    row = await ask(database, agency.scope, key="k")
+    seen: list[str] = []
+
+    async def carry_out(run: Run, errand: Errand) -> None:
+        seen.append(errand.name)
+        if len(seen) == 1:
+            await ask(database, agency.scope, "again", key="k")
+        raise RetryLater(timedelta(hours=1))
+
+    for _ in range(3):
+        await answer(workshop.runtime, agency.id, row.id, carried_out_by(carry_out))
+
+    assert seen == ["one", "again"], "the delay holds for a run that has seen all that was asked for"
+
+
 async def test_a_job_that_kills_its_worker_each_time_is_given_up_because_the_claim_counts(
     database: Database, agency: AnOrganization, workshop: Workshop
 ) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from server.platforms.messenger.connector import MessengerConnector
+from tests import standin_server
 from tests.platforms.factory import a_connector
 from tests.platforms.standin_process import Standin
 from tests.platforms.wire import Script, Wire
+from tests.standin_server import Platform
 
 
 @pytest.fixture
@@ -46,3 +49,18 @@ async def standin() -> AsyncIterator[Standin]:
         yield running
     finally:
         await running.stop()
+
+
+@pytest.fixture(scope="module")
+def standin_url() -> Iterator[str]:
+    """A stand-in of each file's own: webhooks that nobody takes any more would keep another file's from ever being quiet."""
+    process, url = standin_server.start()
+    yield url
+    standin_server.stop(process)
+
+
+@pytest.fixture(scope="module")
+async def platform(standin_url: str) -> AsyncIterator[Platform]:
+    """The other side of the wire."""
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+        yield Platform(standin_url, http)

@@ -6,7 +6,17 @@ from collections.abc import Awaitable, Callable
 
 from server.config import MessengerSettings
 from server.platforms.messenger.connector import MessengerConnector
-from server.platforms.port import Channel, FailureReason, NotSent, Outcome, OutgoingMessage, PageCredentials
+from server.platforms.port import (
+    AccountCredentials,
+    Channel,
+    FailureReason,
+    Login,
+    NotSent,
+    Outcome,
+    OutgoingKind,
+    OutgoingMessage,
+    PageCredentials,
+)
 from tests.platforms.wire import Exchange, Script, Wire
 
 Wired = Callable[[Script], Awaitable[tuple[MessengerConnector, Wire]]]
@@ -35,6 +45,11 @@ def a_page(external_id: str = "100", ad_account_id: str | None = "act_9") -> Pag
     return PageCredentials(Channel.MESSENGER, external_id, PAGE_TOKEN, "EAAG-account-token", ad_account_id)
 
 
+def an_account(token: str) -> AccountCredentials:
+    """A grant of person 1."""
+    return AccountCredentials(Channel.MESSENGER, "1", token, Login.FACEBOOK)
+
+
 def a_message(
     text: str = "Hello",
     *,
@@ -44,7 +59,16 @@ def a_message(
     platform_campaign_id: str | None = None,
 ) -> OutgoingMessage:
     """A message to person 7."""
-    return OutgoingMessage(recipient_external_id, text, "sb1:ref:1", human_agent, marketing_token, platform_campaign_id)
+    is_marketing = marketing_token is not None or platform_campaign_id is not None
+    return OutgoingMessage(
+        recipient_external_id,
+        text,
+        "sb1:ref:1",
+        OutgoingKind.MARKETING if is_marketing else OutgoingKind.MESSAGE,
+        human_agent=human_agent,
+        marketing_token=marketing_token,
+        platform_campaign_id=platform_campaign_id,
+    )
 
 
 def answers(status: int, body: object, **headers: str) -> Script:

@@ -80,7 +80,7 @@ class Standin:
         if exchange.head.startswith("GET "):
             query = {name: values[0] for name, values in parse_qs(urlsplit(exchange.path).query).items()}
             challenge = self.connector.answer_handshake(query)
-            await exchange.answer(403 if challenge is None else 200, (challenge or "").encode())
+            await exchange.answer(403 if challenge is None else 200, (challenge.body if challenge else "").encode())
             return
         self.connector.verify({"x-hub-signature-256": exchange.header("x-hub-signature-256") or ""}, exchange.body)
         self.bodies.append(exchange.body)

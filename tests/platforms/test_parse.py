@@ -10,9 +10,11 @@ import pytest
 from server.platforms.port import (
     Attachment,
     CommentChanged,
+    CommentKind,
     Delivered,
     DeliveryFailed,
     Event,
+    GrantWithdrawn,
     MarketingEchoed,
     MessageEchoed,
     MessageEdited,
@@ -23,6 +25,7 @@ from server.platforms.port import (
     OptedOut,
     PageRestricted,
     Postback,
+    RawEvent,
     Reacted,
     Read,
     ReviewChanged,
@@ -211,6 +214,12 @@ CASES = [
         "feed",
         [CommentChanged("c1", "p1", None, "hide", None, None, False, None, SECONDS)],
     ),
+    (
+        "comment that is shown again",
+        change("feed", **COMMENT, verb="unhide"),
+        "feed",
+        [CommentChanged("c1", "p1", None, "unhide", None, None, False, None, SECONDS)],
+    ),
     ("post", change("feed", item="post", verb="add", post_id="p1"), "feed", [Noticed("feed:post:add")]),
     (
         "review taken back",
@@ -256,6 +265,48 @@ CASES = [
         [Noticed("marketing_click")],
     ),
     (
+        "a post elsewhere that names the page",
+        change("mention", item="post", verb="add", post_id="9_1", sender_id="7", sender_name="Bo", message="@Page hi"),
+        "mention",
+        [CommentChanged("9_1", "9_1", None, "add", "7", "Bo", False, "@Page hi", AT, kind=CommentKind.MENTION)],
+    ),
+    (
+        "a mention of nothing",
+        change("mention", item="post", verb="add"),
+        "mention",
+        [Unplaced("mention: neither a comment nor a post")],
+    ),
+    (
+        "a template's fate",
+        change("messenger_template_status_update", event="APPROVED", message_template_id=1),
+        "template_status",
+        [Noticed("template_status")],
+    ),
+    (
+        "what a person thinks of an answer",
+        messaging(response_feedback={"mid": "m", "feedback": "Good"}),
+        "feedback",
+        [Noticed("feedback")],
+    ),
+    (
+        "a visitor's post",
+        change("feed", item="status", verb="add", post_id="9_2", message="Hi"),
+        "feed",
+        [Noticed("feed:status:add")],
+    ),
+    (
+        "a button in standby, whose payload is left out",
+        messaging(postback={"mid": "m", "title": "Start"}),
+        "postback",
+        [Postback("7", "m", "Start", None, AT)],
+    ),
+    (
+        "a person without a sender, by the old plugin",
+        {"recipient": {"id": "100"}, "timestamp": AT_MS, "optin": {"ref": "r", "user_ref": "u"}},
+        "optin",
+        [Noticed("optin:plugin")],
+    ),
+    (
         "test button of the dashboard",
         change("messages", **messaging(message={"mid": "m", "text": "test"})),
         "message",
@@ -284,10 +335,56 @@ def test_what_another_app_received_is_read_like_a_message_and_keeps_its_own_key(
 
 
 def test_an_envelope_of_another_kind_is_noticed_and_not_read_as_ours() -> None:
-    [raw] = raw_of(change("connected", verb="revoked"), "changes", object_name="permissions")
+    [raw] = raw_of(change("feed", item="comment"), "changes", object_name="user")
 
     assert raw.kind == "unknown"
-    assert events_of(raw) == [Noticed("unknown:permissions.connected")]
+    assert events_of(raw) == [Noticed("unknown:user.feed")]
+
+
+RIGHTS = [
+    ("all of them", change("connected", verb="revoked"), [GrantWithdrawn("100")]),
+    ("one", change("pages_messaging", verb="revoked", target_ids=["5"]), [GrantWithdrawn("100", ("pages_messaging",))]),
+    ("one, refused", change("pages_messaging", verb="denied"), [GrantWithdrawn("100", ("pages_messaging",))]),
+    ("given", change("pages_messaging", verb="granted"), [Noticed("permission:granted")]),
+    ("nothing", change("pages_messaging", verb=None), [Unplaced("permission: no permission or no verb")]),
+]
+
+
+@pytest.mark.parametrize(("_case", "item", "expected"), RIGHTS, ids=[case[0] for case in RIGHTS])
+def test_a_right_that_a_person_takes_back_is_about_that_person(
+    _case: str, item: dict[str, object], expected: list[Event]
+) -> None:
+    [raw] = raw_of(item, "changes", object_name="permissions")
+
+    assert (raw.kind, raw.page_external_id, raw.mailbox) == ("permission", "100", "grant:100")
+    assert events_of(raw) == expected
+
+
+def test_a_right_that_is_taken_back_twice_is_two_events_and_one_that_is_told_twice_is_one() -> None:
+    def told(time: int) -> RawEvent:
+        entry = {"uid": "7", "id": "app", "time": time, "changes": [change("connected", verb="revoked")]}
+        [raw] = a_connector().split(json.dumps({"object": "permissions", "entry": [entry]}).encode())
+        return raw
+
+    assert told(AT_MS).external_id == told(AT_MS).external_id != told(AT_MS + 60_000).external_id
+    assert told(AT_MS).page_external_id == "7"
+
+
+def test_a_right_of_nobody_is_a_dead_letter() -> None:
+    body = {"object": "permissions", "entry": [{"time": AT_MS, "changes": [change("connected", verb="revoked")]}]}
+
+    [raw] = a_connector().split(json.dumps(body).encode())
+
+    assert events_of(raw) == [Unplaced("permission: no person")]
+
+
+def test_a_new_comment_is_known_by_its_id_alone_and_its_edits_by_what_they_say() -> None:
+    def key_of(verb: str, message: str) -> str:
+        [raw] = raw_of(change("feed", **COMMENT | {"verb": verb, "message": message}), "changes")
+        return raw.external_id
+
+    assert key_of("add", "as listed") == key_of("add", "as told")
+    assert len({key_of("add", "a"), key_of("edited", "a"), key_of("edited", "b"), key_of("remove", "b")}) == 4
 
 
 def test_an_item_without_any_time_is_no_message_of_1970() -> None:

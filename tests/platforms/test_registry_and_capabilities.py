@@ -21,7 +21,8 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in ("DATABASE_URL", "SYSTEM_DATABASE_URL", "SWITCHBOARD_KEYS"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("SWITCHBOARD_PEPPER", "p" * 32)
-    for name in ("MESSENGER_APP_ID", "MESSENGER_APP_SECRET"):
+    others = ("INSTAGRAM_APP_ID", "X_CLIENT_ID", "LINKEDIN_CLIENT_ID", "TIKTOK_CLIENT_KEY")
+    for name in ("MESSENGER_APP_ID", "MESSENGER_APP_SECRET", *others):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -76,10 +77,12 @@ def test_the_periods_of_a_channel_follow_each_other_without_a_gap() -> None:
         ]
 
 
-def test_nothing_is_known_about_a_channel_not_built_and_about_the_far_past() -> None:
-    for channel, when in ((Channel.TIKTOK, NOW), (Channel.MESSENGER, datetime(2000, 1, 1, tzinfo=UTC))):
-        with pytest.raises(NoCapability):
-            at(channel, when)
+@pytest.mark.parametrize("channel", list(Channel))
+def test_every_channel_is_known_now_and_none_in_the_far_past(channel: Channel) -> None:
+    assert at(channel, NOW).channel is channel
+
+    with pytest.raises(NoCapability):
+        at(channel, datetime(2000, 1, 1, tzinfo=UTC))
 
 
 def test_a_text_is_measured_in_the_unit_of_the_channel() -> None:

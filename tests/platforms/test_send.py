@@ -7,7 +7,6 @@ import socket
 
 import pytest
 
-from server.platforms.messenger import client as client_module
 from server.platforms.port import (
     Channel,
     FailureReason,
@@ -17,6 +16,7 @@ from server.platforms.port import (
     Sent,
     Unknown,
 )
+from server.platforms.wire import http as client_module
 from tests.platforms.factory import (
     PAGE_TOKEN,
     TAKEN,
@@ -224,7 +224,7 @@ async def test_two_hundred_calls_are_on_the_wire_at_once(wired: Wired) -> None:
 
     outcomes = await asyncio.gather(*(connector.send(a_page(), a_message(), 20) for _ in range(200)))
 
-    assert outcomes == [Sent("m_1")] * 200
+    assert outcomes == [Sent("m_1", "7")] * 200
 
 
 async def test_a_reply_says_who_when_and_ours_and_hides_the_token_in_a_header(wired: Wired) -> None:

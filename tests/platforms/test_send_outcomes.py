@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from server.platforms.port import (
+    Act,
     FailureReason,
+    MediaKind,
     NotSent,
+    OutgoingMedia,
+    QuotaScope,
     Sent,
     Unknown,
+    Usage,
 )
 from tests.platforms.factory import (
     TAKEN,
@@ -62,6 +68,23 @@ CODES = [
     ("tags abused", 613, 2018338, refused(R.PAGE_RESTRICTED)),
     ("disabled account", 2022, None, refused(R.PAGE_RESTRICTED)),
     ("Messenger limit", 80006, None, refused(R.RATE_LIMITED, True)),
+    ("media not fetched", 100, 2018008, refused(R.BAD_CONTENT, True)),
+    ("media of a wrong type", 100, 2018047, refused(R.BAD_CONTENT)),
+    ("media too large", 100, 2018109, refused(R.BAD_CONTENT)),
+    ("video too slow", 100, 2018294, refused(R.BAD_CONTENT)),
+    ("attachment of another page", 100, 2018074, refused(R.BAD_CONTENT)),
+    ("no such person, other spelling", 100, 2534014, refused(R.BLOCKED_BY_CONTACT)),
+    ("bad message", 100, 2534015, refused(R.BAD_CONTENT)),
+    ("comment not valid for a private reply", 100, 2534025, refused(R.POLICY)),
+    ("business blocked", 100, 2534029, refused(R.BLOCKED_BY_CONTACT)),
+    ("thread of another app, other spelling", 100, 2534037, refused(R.POLICY)),
+    ("object gone", 100, 33, refused(R.BAD_CONTENT)),
+    ("messages switched off", 200, 2534041, refused(R.PERMISSION)),
+    ("comment answered already", 10900, None, refused(R.POLICY)),
+    ("link not scraped", 1609005, None, refused(R.BAD_CONTENT)),
+    ("thread limit", 613, 2534040, refused(R.RATE_LIMITED, True)),
+    *((f"use case limit {code}", code, None, refused(R.RATE_LIMITED, True)) for code in (80000, 80001, 80004, 80008)),
+    ("temporary, other spelling", 99, None, Unknown),
     ("target deleted", 9000001, None, refused(R.BAD_CONTENT)),
     ("unknown error", 1, None, Unknown),
     ("service down", 2, None, Unknown),
@@ -77,6 +100,61 @@ async def test_an_error_is_a_refusal_only_if_it_is_documented_as_one(
     connector, _ = await wired(answers(400, graph_error(code, subcode)))
 
     assert seen(await connector.send(a_page(), a_message(), 5)) == expected
+
+
+SCOPES = [
+    ("app", 4, None, QuotaScope.APP),
+    ("app, other spelling", 341, None, QuotaScope.APP),
+    ("one person's marketing messages", 4, 2018354, QuotaScope.PAGE),
+    ("page", 32, None, QuotaScope.PAGE),
+    ("Messenger", 80006, None, QuotaScope.PAGE),
+    ("token", 190, 463, QuotaScope.PAGE),
+]
+
+
+@pytest.mark.parametrize(("_case", "code", "subcode", "scope"), SCOPES, ids=[case[0] for case in SCOPES])
+async def test_a_limit_says_whose_it_is(
+    wired: Wired, _case: str, code: int, subcode: int | None, scope: QuotaScope
+) -> None:
+    connector, _ = await wired(answers(400, graph_error(code, subcode)))
+
+    outcome = await connector.send(a_page(), a_message(), 5)
+
+    assert isinstance(outcome, NotSent)
+    assert outcome.scope is scope
+
+
+SHARES = [
+    ("half", {"x_app_usage": '{"call_count":50}'}, None, None),
+    ("three quarters", {"x_app_usage": '{"call_count":75,"total_time":75}'}, None, None),
+    ("more", {"x_app_usage": '{"call_count":1,"total_time":85}'}, None, 1.0),
+    ("all of the app's", {"x_app_usage": '{"total_cputime":95}'}, None, 60.0),
+    ("much of the page's", {"x_page_usage": '{"call_count":85}'}, 1.0, None),
+    ("all of the page's", {"x_page_usage": '{"call_count":100}'}, 60.0, None),
+    ("much of the business's", {"x_business_use_case_usage": '{"1":[{"call_count":10},{"call_count":85}]}'}, 1.0, None),
+    ("both", {"x_page_usage": '{"call_count":85}', "x_app_usage": '{"call_count":96}'}, 1.0, 60.0),
+    ("numbers that are none", {"x_page_usage": '{"call_count":"85"}', "x_app_usage": "[]"}, None, None),
+]
+
+
+@pytest.mark.parametrize(("_case", "headers", "page_s", "app_s"), SHARES, ids=[case[0] for case in SHARES])
+@pytest.mark.parametrize(("status", "body"), [(200, TAKEN), (400, graph_error(613)), (500, b"")], ids=["200", "4", "5"])
+async def test_every_answer_tells_how_much_is_used_up(
+    wired: Wired,
+    _case: str,
+    headers: dict[str, str],
+    page_s: float | None,
+    app_s: float | None,
+    status: int,
+    body: object,
+) -> None:
+    connector, _ = await wired(answers(status, body, **headers))
+
+    outcome = await connector.send(a_page(), a_message(), 5)
+
+    told = {(usage.scope, usage.act): usage.wait_s for usage in outcome.usage}
+    expected = {(QuotaScope.PAGE, Act.SEND): page_s, (QuotaScope.APP, Act.SEND): app_s}
+    assert told == {name: pytest.approx(wait) for name, wait in expected.items() if wait is not None}
 
 
 STATUSES = [
@@ -127,7 +205,7 @@ async def test_a_token_that_the_platform_repeats_is_left_out_of_the_detail(wired
     assert outcome.detail == "190 Malformed access token …"
 
 
-USAGE = {"100": [{"type": "messenger", "call_count": 100, "estimated_time_to_regain_access": 5}]}
+USAGE = {"100": [{"type": "messenger", "call_count": 80, "estimated_time_to_regain_access": 5}]}
 WAITS = [
     ("seconds", {"retry_after": "7"}, 7.0),
     ("absurd", {"retry_after": "1000000000"}, 3_600.0),
@@ -161,15 +239,14 @@ async def test_the_platform_says_how_long_to_wait(
     assert outcome.retry_after_s == wait
 
 
-async def test_a_page_that_must_wait_waits_though_its_last_send_was_a_success(wired: Wired) -> None:
-    connector, wire = await wired(answers(200, TAKEN, x_business_use_case_usage=json.dumps(USAGE)))
+@pytest.mark.parametrize("media", [(), (OutgoingMedia(MediaKind.IMAGE, "1"),)], ids=["words", "an image"])
+async def test_a_success_tells_that_the_page_must_rest_whatever_it_sends(
+    wired: Wired, media: tuple[OutgoingMedia, ...]
+) -> None:
+    connector, _ = await wired(answers(200, TAKEN, x_business_use_case_usage=json.dumps(USAGE)))
+    message = replace(a_message(), text="" if media else "hello", media=media)
 
-    first = await connector.send(a_page("100"), a_message(), 5)
-    second = await connector.send(a_page("100"), a_message(), 5)
-    other = await connector.send(a_page("200"), a_message(), 5)
+    outcome = await connector.send(a_page("100"), message, 5)
 
-    assert (first, other) == (Sent("m_1"), Sent("m_1"))
-    assert seen(second) == refused(R.RATE_LIMITED, True)
-    assert isinstance(second, NotSent)
-    assert second.retry_after_s == pytest.approx(300, abs=5)
-    assert len(wire.seen) == 2
+    rests = [Usage(QuotaScope.PAGE, act, wait_s=300.0) for act in (Act.SEND, Act.COMMENT_REPLY)]
+    assert outcome == Sent("m_1", "7", usage=tuple(rests))

@@ -7,8 +7,8 @@ import hmac
 
 import pytest
 
-from server.platforms.messenger.signature import sign
-from server.platforms.port import SignatureInvalid
+from server.platforms.meta.signature import sign
+from server.platforms.port import Handshake, SignatureInvalid
 from tests.platforms.factory import SECRET, VERIFY_TOKEN, a_connector
 
 BODY = b'{"object":"page","entry":[{"text":"\\u00fc"}]}'
@@ -79,7 +79,7 @@ REFUSED = [
 
 
 def test_the_handshake_echoes_the_challenge() -> None:
-    assert a_connector().answer_handshake(HANDSHAKE) == "1158201444"
+    assert a_connector().answer_handshake(HANDSHAKE) == Handshake("1158201444")
 
 
 @pytest.mark.parametrize(("_case", "changed"), REFUSED, ids=[case[0] for case in REFUSED])

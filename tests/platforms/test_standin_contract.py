@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.platforms.port import (
+    AuthorizeRequest,
     Channel,
+    CodeExchange,
     Delivered,
     DeliveryFailed,
     FailureReason,
@@ -23,7 +25,7 @@ from server.platforms.port import (
     Sent,
     Unknown,
 )
-from tests.platforms.factory import a_message
+from tests.platforms.factory import a_message, an_account
 from tests.platforms.standin_process import REDIRECT, Standin
 
 PERSON = "11"
@@ -46,9 +48,11 @@ async def a_connected_page(standin: Standin) -> PageCredentials:
     """The agency's own page after OAuth, with its webhooks subscribed."""
     await an_agency(standin)
     connector = standin.connector
-    back = await standin.consent(connector.authorize_url("state-1", REDIRECT), PERSON)
-    grant = await connector.exchange_code(back["code"][0], REDIRECT)
-    page = next(found for found in await connector.list_pages(grant.access_token) if found.external_id == "100")
+    back = await standin.consent(connector.authorize_url(AuthorizeRequest("state-1", REDIRECT)), PERSON)
+    grant = await connector.exchange_code(CodeExchange(back["code"][0], REDIRECT))
+    page = next(
+        found for found in await connector.list_pages(an_account(grant.access_token)) if found.external_id == "100"
+    )
     credentials = PageCredentials(
         Channel.MESSENGER, page.external_id, page.page_token, grant.access_token, page.ad_account_id
     )
@@ -65,9 +69,9 @@ async def test_a_person_consents_and_every_page_is_found_once(standin: Standin) 
     await an_agency(standin)
     connector = standin.connector
 
-    back = await standin.consent(connector.authorize_url("state 1&x", REDIRECT), PERSON)
-    grant = await connector.exchange_code(back["code"][0], REDIRECT)
-    pages = await connector.list_pages(grant.access_token)
+    back = await standin.consent(connector.authorize_url(AuthorizeRequest("state 1&x", REDIRECT)), PERSON)
+    grant = await connector.exchange_code(CodeExchange(back["code"][0], REDIRECT))
+    pages = await connector.list_pages(an_account(grant.access_token))
 
     assert back["state"] == ["state 1&x"]
     assert (grant.person_external_id, grant.person_name) == (PERSON, "Ada")
@@ -80,12 +84,12 @@ async def test_a_person_consents_and_every_page_is_found_once(standin: Standin) 
 
 async def test_a_code_works_once_and_a_refusal_brings_none(standin: Standin) -> None:
     await an_agency(standin)
-    address = standin.connector.authorize_url("s", REDIRECT)
+    address = standin.connector.authorize_url(AuthorizeRequest("s", REDIRECT))
     code = (await standin.consent(address, PERSON))["code"][0]
-    await standin.connector.exchange_code(code, REDIRECT)
+    await standin.connector.exchange_code(CodeExchange(code, REDIRECT))
 
     with pytest.raises(PlatformCallFailed) as refused:
-        await standin.connector.exchange_code(code, REDIRECT)
+        await standin.connector.exchange_code(CodeExchange(code, REDIRECT))
     back = await standin.consent(address, PERSON, action="refuse")
 
     assert refused.value.reason is FailureReason.AUTH
@@ -111,10 +115,10 @@ async def test_a_reply_comes_back_as_echo_delivery_and_read_and_stands_in_the_li
     assert isinstance(read, Read)
     assert read.watermark is not None
     assert read.watermark >= echo.occurred_at
-    [listed] = await standin.connector.list_messages(page, before)
+    [listed] = (await standin.connector.list_messages(page, before)).messages
     assert (listed.platform_message_id, listed.text) == (outcome.platform_message_id, "Grüße 😀")
     assert (listed.from_external_id, listed.to_external_id) == ("100", "7")
-    assert await standin.connector.list_messages(page, datetime.now(UTC) + timedelta(hours=1)) == []
+    assert (await standin.connector.list_messages(page, datetime.now(UTC) + timedelta(hours=1))).messages == ()
 
 
 async def test_a_message_of_the_customer_arrives(standin: Standin) -> None:

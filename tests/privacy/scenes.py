@@ -20,7 +20,7 @@ from server.kit.db import Database, Wall
 from server.kit.jobs import JobRow, JobState
 from server.kit.pagination import PageArguments
 from server.platforms import registry
-from server.platforms.port import Channel, PageCredentials
+from server.platforms.port import AccountCredentials, AuthorizeRequest, Channel, CodeExchange, Login, PageCredentials
 from server.privacy import service as privacy
 from server.privacy.models import OffboardingRow, OffboardingStepRow
 from server.privacy.rules import Policy
@@ -191,15 +191,16 @@ async def a_grant(platform: Platform, settings: Settings) -> Granted:
     await platform.control("pages", [{"id": page, "name": "Bakery", "people": [person], "ad_account": {"id": page}}])
     connectors = registry.build(settings)
     connector, redirect = connectors.of(Channel.MESSENGER), "http://127.0.0.1:8000/oauth/messenger/callback"
-    address = connector.authorize_url("state", redirect)
+    address = connector.authorize_url(AuthorizeRequest("state", redirect, Login.FACEBOOK))
     asked = dict(parse_qsl(urlsplit(address).query))
     await platform.http.get(address)
     answer = await platform.http.post(
         address.split("?", maxsplit=1)[0], data=asked | {"person": person, "action": "allow"}
     )
     code = dict(parse_qsl(urlsplit(answer.headers["location"]).query))["code"]
-    grant = await connector.exchange_code(code, redirect)
-    found = next(one for one in await connector.list_pages(grant.access_token) if one.external_id == page)
+    grant = await connector.exchange_code(CodeExchange(code, redirect, Login.FACEBOOK))
+    account = AccountCredentials(Channel.MESSENGER, person, grant.access_token, Login.FACEBOOK)
+    found = next(one for one in await connector.list_pages(account) if one.external_id == page)
     await connector.subscribe(PageCredentials(Channel.MESSENGER, page, found.page_token))
     await connectors.aclose()
     return Granted(person, page, grant.access_token, found.page_token)

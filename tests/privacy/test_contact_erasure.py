@@ -12,25 +12,33 @@ from server.audit import service as audit
 from server.audit.rules import LegalBasis
 from server.audit.service import Hold
 from server.campaigns import service as campaigns
+from server.channels.service import PageRef
+from server.comments import service as comments
+from server.comments.service import Wanted
 from server.config import Settings
 from server.consent import service as consent
 from server.consent.models import SuppressionReason
 from server.contacts import service as contacts
 from server.inbox import service as inbox
+from server.inbox.service import media
+from server.inbox.service.media import Copied
 from server.kit.db import Database
 from server.kit.errors import NotFound, PermissionDenied
 from server.kit.ids import new_id
-from server.platforms.port import MessageReceived
+from server.kit.pagination import PageArguments
+from server.platforms.port import Attachment, CommentChanged, MessageReceived
 from server.privacy import service as privacy
 from server.privacy.errors import ErasureRunning, UnderLegalHold
 from server.sends import service as sends
 from server.sends.models import Purpose, SendState
+from server.sends.repository.claim import ChannelRules
 from server.sends.repository.claim import claim as claim_sends
 from server.tenants import service as tenants
 from server.tenants.rules import OperationState, Role, UnitKind
 from server.tenants.uow import begin, begin_read
+from tests.api import Api
 from tests.factories.campaigns import a_client, a_crowd, a_running, count_sends
-from tests.factories.inbox import a_conversation
+from tests.factories.inbox import a_conversation, conversation_of, messages_of
 from tests.factories.sends import a_customer, a_shop, marketing
 from tests.factories.tenants import AnOrganization, APerson, a_person
 from tests.standin_server import Platform
@@ -52,6 +60,18 @@ async def carry_out(workshop: Workshop, organization: AnOrganization) -> None:
         owed = (await uow.session.scalars(text("SELECT id FROM job WHERE kind = 'privacy.erase_contact'"))).all()
     for job_id in owed:
         await answer(workshop.runtime, organization.id, job_id, dict(workshop.actors))
+
+
+async def a_copied_picture(database: Database, organization: AnOrganization, page: PageRef, contact_id: UUID) -> None:
+    """Let a person send a picture, and keep a copy of it."""
+    picture = Attachment("image", "https://platform.example.test/picture", None)
+    async with begin(database, organization.scope) as uow:
+        event = MessageReceived("person", f"m_{new_id().hex}", None, (picture,), await uow.now())
+        await inbox.receive_message(uow, page, contact_id, event)
+    talk = await conversation_of(database, organization, page, contact_id)
+    (message,) = await messages_of(database, organization, talk.id)
+    async with begin(database, organization.scope) as uow:
+        await media.store_copies(uow, message.id, [Copied(0, b"a picture", "image/png")])
 
 
 async def sightings(database: Database, organization: AnOrganization, *words: str) -> dict[str, int]:
@@ -103,6 +123,66 @@ async def test_everything_of_a_person_goes_and_the_numbers_of_the_campaign_stay(
     assert sum(totals.by_state.values()) == 3
 
 
+async def test_what_a_person_said_in_public_or_attached_goes_with_our_answers_copies_and_what_the_platform_told(
+    database: Database, settings: Settings, api: Api, platform: Platform, workshop: Workshop
+) -> None:
+    # Given: somebody commented, was answered below it and in private, and sent a picture that we copied.
+    shop = await a_shop(database, platform, f"{api.url}/webhooks/messenger")
+    owner = await a_person(database, settings, shop.organization, shop.organization.root_id, Role.OWNER)
+    contact_id, psid = await a_customer(database, platform, shop)
+    bystander, other = await a_customer(database, platform, shop)
+    for person, words in ((psid, f"{MARK} asks"), (other, "Somebody else asks")):
+        await platform.control(f"customers/{shop.page.external_id}/{person}/comment", {"message": words})
+    await workshop.settle(shop.organization.id, platform)
+    async with begin(database, owner.scope) as uow:
+        rows = (await comments.list_comments(uow, PageArguments(10), Wanted())).items
+        for row in rows:
+            await comments.reply(uow, row.id, "Yes.", is_private=False)
+            await comments.reply(uow, row.id, f"Hello {row.text}", is_private=True)
+    for known in (contact_id, bystander):
+        await a_copied_picture(database, shop.organization, shop.page, known)
+    mine = (MARK, psid, str(contact_id), contact_id.hex)
+    named = {"public_comment", "platform_event", "send_intent", "contact_identity"}
+    assert named <= (await sightings(database, shop.organization, *mine)).keys()
+
+    # When: they are erased.
+    operation_id = await ask(database, owner, contact_id)
+    await carry_out(workshop, shop.organization)
+
+    # Then: nothing of it is left, and what others said and sent is.
+    assert await sightings(database, shop.organization, *mine) == {}
+    async with begin_read(database, shop.organization.scope) as uow:
+        erased = (await tenants.operations_by_id(uow, [operation_id]))[operation_id].result
+        left = {
+            name: (await uow.session.execute(text(f"SELECT count(*) FROM {name}"))).scalar_one()
+            for name in ("public_comment", "comment_reply", "message_media")
+        }
+    assert {name: erased[name] for name in left} == {"public_comment": 1, "comment_reply": 2, "message_media": 1}
+    assert left == {"public_comment": 1, "comment_reply": 2, "message_media": 1}
+    assert "platform_event" in await sightings(database, shop.organization, other)
+
+
+async def test_whom_the_platform_does_not_name_can_be_erased_although_replies_went_to_them(
+    database: Database, settings: Settings, platform: Platform, workshop: Workshop
+) -> None:
+    shop = await a_shop(database, platform)
+    owner = await a_person(database, settings, shop.organization, shop.organization.root_id, Role.OWNER)
+    async with begin(database, owner.scope) as uow:
+        said = CommentChanged("c1", "post_1", None, "add", None, None, False, "Hello", await uow.now())
+        await comments.apply_comment(uow, shop.page, None, said)
+        (row,) = (await comments.list_comments(uow, PageArguments(1), Wanted())).items
+        await comments.reply(uow, row.id, "Hello you", is_private=False)
+        (nameless,) = await uow.session.scalars(text("SELECT contact_id FROM send_intent"))
+
+    operation_id = await ask(database, owner, nameless)
+    await carry_out(workshop, shop.organization)
+
+    async with begin_read(database, shop.organization.scope) as uow:
+        operation = (await tenants.operations_by_id(uow, [operation_id]))[operation_id]
+    assert operation.state is OperationState.SUCCEEDED
+    assert (operation.result["comment_reply"], operation.result["send_intent"]) == (1, 1)
+
+
 async def test_who_comes_back_by_writing_is_answered_and_no_campaign_reaches_them(
     database: Database, settings: Settings, platform: Platform, workshop: Workshop
 ) -> None:
@@ -127,7 +207,7 @@ async def test_who_comes_back_by_writing_is_answered_and_no_campaign_reaches_the
             Purpose.MARKETING,
             worker_id=new_id(),
             size=10,
-            marketing_gap=timedelta(days=1),
+            rules=ChannelRules(timedelta(days=1)),
         )
         refusal = await consent.may_reply(uow, shop.page, again, human_agent=False)
         held = (await consent.suppressions(uow, [again]))[again]

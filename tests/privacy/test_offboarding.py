@@ -27,6 +27,7 @@ from server.privacy.models import OffboardingRow
 from server.privacy.rules import OffboardingState, Policy, Revocation, StepState
 from server.privacy.service import Wish
 from server.sends.models import Purpose
+from server.sends.repository.claim import ChannelRules
 from server.sends.repository.claim import claim as claim_sends
 from server.tenants import service as tenants
 from server.tenants.rules import Role
@@ -35,6 +36,7 @@ from tests.factories.sends import a_customer, a_reply, a_shop
 from tests.factories.tenants import a_person
 from tests.privacy.scenes import PROOFS, AClient, a_client, leave_and_settle, revocations, work
 from tests.standin_server import Platform
+from tests.tenancy.world import A_PICTURE
 from tests.workshop import Workshop
 from workers.actors.privacy import ACTORS
 from workers.run import Run, carry_out, claim
@@ -56,6 +58,7 @@ async def test_after_an_offboarding_no_table_holds_anything_of_the_client(
     before = await client.sightings(but=PROOFS)
     sibling = await client.sibling.checksums()
     assert len(before) > 80
+    assert {"public_comment.text", "message_media.problem", "page_media.platform_media_id"} <= before.keys()
 
     offboarding_id = await leave_and_settle(client, workshop)
 
@@ -86,6 +89,7 @@ async def test_the_certificate_tells_what_was_done_and_its_digest_stands_in_the_
     assert b"token-of-the-platform" not in data
     assert b"_sealed" not in data
     assert by_name["ERASE"]["erased"]["message"] == lines[-1]["rows"]["message"]
+    assert by_name["ERASE"]["erased"].keys() >= {"public_comment", "comment_reply", "message_media", "page_media"}
     assert certificate["asked"]["by"] == "Olga"
     assert certificate["asked"]["reason"] == "The contract ended."
     assert {one["table"] for one in certificate["remains"]} >= {"audit_event", "erased_identity", "carried_cost"}
@@ -95,6 +99,24 @@ async def test_the_certificate_tells_what_was_done_and_its_digest_stands_in_the_
             AuditEventRow.organization_id == client.agency.id, AuditEventRow.action == "client:offboarding:end"
         )
         assert [one["certificate_sha256"] for one in await uow.session.scalars(ends)] == [digest]
+
+
+async def test_the_export_holds_public_texts_our_answers_and_the_bytes_of_copies(
+    database: Database, settings: Settings, platform: Platform, workshop: Workshop
+) -> None:
+    client = await a_client(database, settings, platform)
+
+    offboarding_id = await leave_and_settle(client, workshop)
+
+    row, _ = await client.row(offboarding_id)
+    lines = [json.loads(line) for line in (await client.file(row.export_file_id)).splitlines()]
+    rows = {name: [one["row"] for one in lines if one["type"] == name] for name in ("message_media", "comment_reply")}
+    copies = {one["id"]: bytes.fromhex(one["content"]) for one in rows["message_media"] if one["content"]}
+    told = [json.loads(line) for line in (await client.file(row.manifest_file_id)).splitlines()]
+    named = [one["copy_id"] for one in told if one["type"] == "media" and one["copy_id"] is not None]
+    assert {one["is_private"] for one in rows["comment_reply"]} == {False, True}
+    assert A_PICTURE in [copies[one] for one in named]
+    assert sum(1 for one in lines if one["type"] == "public_comment") >= 1
 
 
 async def test_the_platform_is_told_once_pages_before_the_grant(
@@ -251,7 +273,7 @@ async def test_from_the_call_on_nobody_sees_the_unit_and_nothing_is_claimed_for_
             Purpose.CONVERSATIONAL,
             worker_id=unit_id,
             size=10,
-            marketing_gap=timedelta(),
+            rules=ChannelRules(timedelta()),
         )
     assert taken == []
 

@@ -55,7 +55,9 @@ async def change(
     return payload
 
 
-async def send(api: Api, field: str, selection: str, input: dict[str, Any], *, token: str, key: str | None) -> Answer:
+async def send(
+    api: Api, field: str, selection: str, input: dict[str, Any], *, token: str | None, key: str | None
+) -> Answer:
     """Send one mutation field and return the whole answer."""
     kind = SHARED_INPUTS.get(field, f"{field[0].upper()}{field[1:]}Input")
     document = f"mutation($input: {kind}!) {{ {field}(input: $input) {{ {selection} {ERRORS} }} }}"

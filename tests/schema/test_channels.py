@@ -146,7 +146,7 @@ async def test_a_connection_belongs_to_who_began_it_and_to_the_browser_that_ende
     assert codes(guessed) == ["CHANNEL_COMPLETION_INVALID"]
 
 
-@pytest.mark.parametrize("_case", ["foreign unit", "random unit", "channel", "address", "too many", "none"])
+@pytest.mark.parametrize("_case", ["foreign unit", "random unit", "login", "address", "too many", "none"])
 async def test_a_connection_that_cannot_be_is_refused_as_data(
     application: AnApplication, database: Database, _case: str
 ) -> None:
@@ -157,7 +157,7 @@ async def test_a_connection_that_cannot_be_is_refused_as_data(
     field, input, code, path = {
         "foreign unit": ("channelConnectBegin", begin | {"unitId": encode("unit", other.root_id)}, "NOT_FOUND", None),
         "random unit": ("channelConnectBegin", begin | {"unitId": "unit_x"}, "NOT_FOUND", ["unitId"]),
-        "channel": ("channelConnectBegin", begin | {"channel": "TIKTOK"}, "INVALID_INPUT", ["channel"]),
+        "login": ("channelConnectBegin", begin | {"login": "DIRECT"}, "INVALID_INPUT", ["login"]),
         "address": ("channelConnectBegin", begin | {"returnUrl": "javascript:1"}, "INVALID_INPUT", ["returnUrl"]),
         "too many": ("channelConnectFinish", finish | {"pages": [page] * 251}, "INVALID_INPUT", ["pages"]),
         "none": ("channelConnectFinish", finish, "INVALID_INPUT", ["pages"]),

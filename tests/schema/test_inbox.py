@@ -10,15 +10,16 @@ import pytest
 from server.config import Settings
 from server.contacts import service as contacts
 from server.inbox import service as inbox
-from server.inbox.models import ConversationRow
+from server.inbox.models import ConversationRow, Folder
 from server.kit.db import Database
 from server.kit.ids import encode, new_id
+from server.platforms.port import MessageReceived
 from server.templates import service as templates
 from server.templates.models import TemplatePurpose
 from server.tenants.rules import Role
 from server.tenants.uow import begin
 from tests.api import Api
-from tests.factories.inbox import a_conversation, a_page, messages_of
+from tests.factories.inbox import a_contact, a_conversation, a_page, at, conversation_of, messages_of
 from tests.factories.tenants import AnOrganization, APerson, a_person, an_agency
 from tests.schema.asking import change, codes, details, send, statements
 
@@ -275,6 +276,31 @@ async def test_a_template_is_filled_in_with_what_is_known_and_what_is_given(
 
 
 # --------------------------------------------------------------------------- daily work
+
+
+async def test_a_strangers_request_is_accepted_or_put_away_and_only_the_platform_makes_one(
+    api: Api, desk: ADesk, database: Database
+) -> None:
+    page = await a_page(database, desk.organization, desk.organization.units["client 1"])
+    contact_id = await a_contact(database, desk.organization, page)
+    async with begin(database, desk.organization.scope) as uow:
+        event = MessageReceived("p", f"m_{contact_id.hex}", "hi, we never met", (), at(0), is_request=True)
+        await inbox.receive_message(uow, page, contact_id, event)
+    row = await conversation_of(database, desk.organization, page, contact_id)
+    one, token = {"conversationId": encode("cnv", row.id)}, desk.clerk.token
+    shown = "conversation { folder revision }"
+
+    refused = await change(api, "conversationFolderChange", shown, one | {"folder": "REQUEST"}, token=token)
+    spam = await change(api, "conversationFolderChange", shown, one | {"folder": "SPAM"}, token=token)
+    taken = await change(api, "conversationFolderChange", shown, one | {"folder": "PRIMARY"}, token=token)
+    stale = await change(
+        api, "conversationFolderChange", shown, one | {"folder": "SPAM", "expectedRevision": 1}, token=token
+    )
+
+    assert row.folder is Folder.REQUEST
+    assert codes(refused) == ["INVALID_INPUT"]
+    assert (spam["conversation"]["folder"], taken["conversation"]["folder"]) == ("SPAM", "PRIMARY")
+    assert codes(stale) == ["INBOX_CONVERSATION_CHANGED"]
 
 
 async def test_work_on_a_conversation_shows_in_it(api: Api, desk: ADesk, database: Database) -> None:

@@ -103,7 +103,7 @@ async def test_wrong_unknown_disabled_and_without_a_password_are_told_alike_for_
         "disabled": (disabled.email, PASSWORD),
         "bare": (bare.email, PASSWORD),
         "empty": (bare.email, ""),
-        "no address": ("\0", PASSWORD),
+        "no address": ("nobody", PASSWORD),
     }
 
     answers, work = {}, {}

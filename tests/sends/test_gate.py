@@ -13,11 +13,13 @@ from server.consent.models import SuppressionReason
 from server.consent.rules import Facts, may_send
 from server.kit.db import Database
 from server.kit.ids import new_id
+from server.platforms.port import OutgoingKind
 from server.tenants.uow import begin, begin_read
 from tests.factories.sends import AShop, a_customer, a_shop
 from tests.standin_server import Platform
 
 NOW = datetime.now(UTC)
+PERIOD = timedelta(days=7)
 MOMENTS = st.sampled_from([None, NOW - timedelta(days=2), NOW + timedelta(days=2)])
 FACTS = st.builds(
     Facts,
@@ -28,6 +30,8 @@ FACTS = st.builds(
     consent_expires_at=MOMENTS,
     window_closes_at=MOMENTS,
     human_agent_closes_at=MOMENTS,
+    kind=st.sampled_from(OutgoingKind),
+    private_reply_ends_at=MOMENTS,
 )
 
 INSERTS = {
@@ -42,7 +46,8 @@ INSERTS = {
 SELECT = f"""
 SELECT {gate.REFUSAL} FROM (SELECT cast(:org AS uuid) AS organization_id, cast(:page AS uuid) AS page_id,
   cast(:contact AS uuid) AS contact_id, cast(:topic AS uuid) AS topic_id, cast(:purpose AS text) AS purpose,
-  cast(:agent AS boolean) AS human_agent) s {gate.JOINS}
+  cast(:agent AS boolean) AS human_agent, cast(:kind AS text) AS kind, cast(:commented AS timestamptz) AS commented_at) s
+  {gate.JOINS}
 """
 
 
@@ -60,6 +65,9 @@ async def sql_says(database: Database, shop: AShop, contact_id: object, facts: F
         "topic": shop.topic_id,
         "purpose": "MARKETING" if facts.is_marketing else "CONVERSATIONAL",
         "agent": facts.is_human_agent,
+        "kind": facts.kind.value,
+        "commented": facts.private_reply_ends_at and facts.private_reply_ends_at - PERIOD,
+        "private_reply_window": PERIOD,
         "suppression": facts.suppression and facts.suppression.value,
         "opted": facts.has_consent,
         "expires": facts.consent_expires_at,
@@ -94,7 +102,7 @@ async def test_the_claims_gate_and_the_rule_agree_on_every_set_of_facts(database
     disagreements: list[tuple[Facts, str | None]] = []
     seen: list[Facts] = []
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
     @given(FACTS)
     def collect(facts: Facts) -> None:
         seen.append(facts)
@@ -106,7 +114,8 @@ async def test_the_claims_gate_and_the_rule_agree_on_every_set_of_facts(database
             disagreements.append((facts, found))
 
     assert disagreements == []
-    assert len(set(seen)) > 60
+    assert len(set(seen)) > 100
+    assert {facts.kind for facts in seen} == set(OutgoingKind)
 
 
 async def test_a_withdrawal_before_the_claim_always_wins(database: Database, platform: Platform) -> None:
@@ -129,6 +138,9 @@ async def test_a_withdrawal_before_the_claim_always_wins(database: Database, pla
                 "topic": shop.topic_id,
                 "purpose": "MARKETING",
                 "agent": False,
+                "kind": "MARKETING",
+                "commented": None,
+                "private_reply_window": None,
             },
         )
         assert said.scalar_one() == "NO_CONSENT"

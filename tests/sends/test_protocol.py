@@ -117,7 +117,7 @@ async def test_claims_of_a_dead_worker_become_unknown_and_those_of_a_living_one_
             Purpose.CONVERSATIONAL,
             worker_id=other.worker_id,
             size=10,
-            marketing_gap=GAP,
+            rules=claims.ChannelRules(GAP),
         )
 
     async with begin(database, shop.organization.scope) as uow:
@@ -144,7 +144,7 @@ async def test_a_claim_that_a_living_worker_could_not_record_becomes_unknown_aft
             Purpose.CONVERSATIONAL,
             worker_id=workshop.runtime.lock.worker_id,
             size=10,
-            marketing_gap=GAP,
+            rules=claims.ChannelRules(GAP),
         )
 
     await workshop.settle(shop.organization.id)
@@ -169,6 +169,25 @@ async def test_a_revoked_token_stops_the_page_keeps_its_queue_and_a_new_one_lets
     assert await platform.ledger(shop.page.external_id) == []
 
 
+@pytest.mark.parametrize("people", [1, 3])
+async def test_a_success_that_asks_for_a_rest_ends_the_round_and_holds_whoever_comes_later(
+    database: Database, platform: Platform, workshop: Workshop, people: int
+) -> None:
+    shop = await a_shop(database, platform)
+    known = [await a_customer(database, platform, shop) for _ in range(people)]
+    await platform.control("app", {"page_percent": 96})
+    ids = [await a_reply(database, shop, *known[0], f"first {number}") for number in range(3)]
+
+    await workshop.settle(shop.organization.id)
+    ids += [await a_reply(database, shop, *one, "later") for one in known]
+    await workshop.settle(shop.organization.id)
+
+    await platform.control("app", {"page_percent": 1})
+    assert [entry["text"] for entry in await platform.ledger(shop.page.external_id)] == ["first 0"]
+    states = [(await the_send(database, shop, one)).state for one in ids]
+    assert states == [SendState.SENT, *[SendState.QUEUED] * (len(ids) - 1)]
+
+
 async def claim_all(database: Database, shop: object, size: int = 50) -> list[claims.Claimed]:
     """Claim marketing sends of a shop for a fresh worker id."""
     async with begin(database, shop.organization.scope) as uow:
@@ -179,7 +198,7 @@ async def claim_all(database: Database, shop: object, size: int = 50) -> list[cl
             Purpose.MARKETING,
             worker_id=new_id(),
             size=size,
-            marketing_gap=GAP,
+            rules=claims.ChannelRules(GAP),
         )
 
 

@@ -119,7 +119,7 @@ async def _claim(database: Database, shop: AShop, person: tuple[UUID, str]) -> s
             Purpose.MARKETING,
             worker_id=new_id(),
             size=10,
-            marketing_gap=GAP,
+            rules=claims.ChannelRules(GAP),
         )
     row = await the_send(database, shop, send_id)
     assert row.state in {SendState.CLAIMED, SendState.SKIPPED}

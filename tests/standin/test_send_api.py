@@ -172,9 +172,8 @@ async def test_a_page_that_sends_too_fast_is_throttled_with_the_usage_header(sta
 
 
 async def test_templates_uploads_and_sender_actions_are_accepted(standin: Standin):
-    upload = {
-        "message": {"attachment": {"type": "image", "payload": {"url": "https://x.test/a.png", "is_reusable": True}}}
-    }
+    url = f"{standin.url}/picture/{PAGE}/{PSID}.svg"
+    upload = {"message": {"attachment": {"type": "image", "payload": {"url": url, "is_reusable": True}}}}
     attachment_id = (await standin.graph("POST", "/me/message_attachments", json=upload)).json()["attachment_id"]
     optin = {"template_type": "notification_messages", "title": "News", "payload": "P"}
     recipient = {"recipient": {"id": PSID}, "messaging_type": "RESPONSE"}
@@ -186,6 +185,8 @@ async def test_templates_uploads_and_sender_actions_are_accepted(standin: Standi
     for message in (image, request):
         assert (await standin.graph("POST", "/me/messages", json={**recipient, "message": message})).status_code == 200
     assert typing.json() == {"recipient_id": PSID}
+    assert (await standin.control("GET", f"/customers/{PAGE}/{PSID}"))["signals"] == ["typing_on"]
+    assert await standin.calls("signal") == {"200": 1}
     assert len(await standin.ledger()) == 2
     long_title = {"attachment": {"type": "template", "payload": optin | {"title": "N" * 66}}}
     assert code_of(await standin.graph("POST", "/me/messages", json={**recipient, "message": long_title})) == (

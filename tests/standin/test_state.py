@@ -15,6 +15,7 @@ import pytest
 
 from standin.config import StandinConfig
 from standin.ledger import Entry
+from standin.runtime import Runtime, make_runtime
 from standin.state import Message, Page, World
 from standin.stored import dumped, load
 from tests.standin.conftest import APP_ID, APP_SECRET, PAGE, PSID, VERIFY_TOKEN, Callback, Standin, eventually
@@ -23,6 +24,13 @@ from tests.standin.test_oauth import long_lived
 
 REPOSITORY = Path(__file__).parents[2]
 Start = Callable[..., tuple["subprocess.Popen[str]", Standin]]
+
+
+def running(world: World) -> Runtime:
+    """The parts of a stand-in around this world."""
+    run = make_runtime(world.config)
+    run.world = world
+    return run
 
 
 @pytest.fixture
@@ -215,7 +223,7 @@ async def test_the_callback_of_the_command_line_wins_over_the_stored_one(start: 
 def test_the_file_holds_neither_the_secret_nor_the_verify_token_of_the_app():
     config = StandinConfig(app_id="1", app_secret="the-secret", verify_token="the-verify-token")
 
-    raw = dumped(World(config))
+    raw = dumped(running(World(config)))
 
     assert b"the-secret" not in raw
     assert b"the-verify-token" not in raw
@@ -224,7 +232,7 @@ def test_the_file_holds_neither_the_secret_nor_the_verify_token_of_the_app():
 def broken(**changes: object) -> bytes:
     world = World(StandinConfig(app_id="1", app_secret="s", verify_token="v"))
     world.pages["1"] = Page("1", "P")
-    return json.dumps(json.loads(dumped(world)) | changes).encode()
+    return json.dumps(json.loads(dumped(running(world))) | changes).encode()
 
 
 @pytest.mark.parametrize(
@@ -283,17 +291,17 @@ def test_a_state_file_must_be_a_file(tmp_path: Path):
 def test_a_world_of_the_demos_size_is_read_in_a_moment():
     first = World(StandinConfig(app_id="1", app_secret="s", verify_token="v"))
     fill(first, pages=53, customers=400, messages=1000)
-    raw = dumped(first)
+    raw = dumped(running(first))
     second = World(StandinConfig(app_id="1", app_secret="s", verify_token="v"))
 
     began = time.process_time()
-    load(second, raw)
+    load(running(second), raw)
 
     assert time.process_time() - began < 0.5
     assert second.pages == first.pages
     assert second.messages == first.messages
     second.last_number = first.last_number
-    assert dumped(second) == raw
+    assert dumped(running(second)) == raw
 
 
 def fill(world: World, pages: int, customers: int, messages: int) -> None:

@@ -22,20 +22,24 @@ from server.campaigns import service as campaigns
 from server.campaigns.service import CampaignDraft
 from server.channels import service as channels
 from server.channels.service import PageRef
+from server.comments import service as comments
+from server.comments.service import Wanted
 from server.config import Settings
 from server.consent import service as consent
 from server.consent.models import ConsentSource, SuppressionReason
 from server.contacts import service as contacts
 from server.inbox import service as inbox
-from server.inbox.service import Reply
+from server.inbox.service import Reply, media
+from server.inbox.service.media import Copied
 from server.kit.db import Database
 from server.kit.errors import InvalidInput
 from server.kit.ids import new_id
 from server.kit.jobs import DeadLetterRow, DeadLetterSource
+from server.kit.pagination import PageArguments
 from server.metering import service as metering
 from server.metering.models import Origin
 from server.platforms import registry
-from server.platforms.port import Channel
+from server.platforms.port import Attachment, Channel, CommentChanged, MessageEchoed, MessageReceived
 from server.privacy import service as privacy
 from server.privacy.rules import Policy
 from server.privacy.service import Wish
@@ -52,6 +56,7 @@ from tests.factories.inbox import a_contact, a_conversation, a_page, messages_of
 from tests.factories.people import an_address
 from tests.factories.tenants import AnOrganization, APerson, a_person
 
+A_PICTURE = b"\x89PNG\r\n\x1a\n of a cake"
 _BY_DEVICE = frozenset({AppGrantType.DEVICE_CODE})
 
 
@@ -92,7 +97,10 @@ async def a_world(place: Place) -> Talk:
     label_id = await _worked_on(place, at, author)
     topic_id = await _consented(place, at)
     template_id = await _worded(place)
+    await _illustrated(place, at)
+    await _in_public(place, at, author)
     await _answered(place, at, author)
+    await _said_by_hand(place, at)
     await _campaigned(place, page, author, (topic_id, template_id, label_id))
     await _kept_books(place, at)
     await _staffed(place, author)
@@ -176,6 +184,34 @@ async def _worded(place: Place) -> UUID:
         await templates.place_page(uow, release.id)
         await templates.override(uow, place.unit_id, reply.id, "Thank you so much.")
     return marketing.id
+
+
+async def _illustrated(place: Place, at: Talk) -> None:
+    picture = Attachment("image", "https://platform.example.test/picture?signed=1", "The cake")
+    async with begin(place.database, place.scope) as uow:
+        event = MessageReceived("person", f"m_{new_id().hex}", "Like this?", (picture,), await uow.now())
+        await inbox.receive_message(uow, at.page, at.contact_id, event)
+    last = (await messages_of(place.database, place.organization, at.conversation_id))[-1]
+    async with begin(place.database, place.scope) as uow:
+        await media.store_copies(uow, last.id, [Copied(0, A_PICTURE, "image/png")])
+
+
+async def _in_public(place: Place, at: Talk, author: APerson) -> None:
+    async with begin(place.database, place.scope) as uow:
+        for words in ("Is it vegan?", "Nobody has answered this."):
+            name, now = f"c_{new_id().hex}", await uow.now()
+            said = CommentChanged(name, "post_1", None, "add", None, "Grace Hopper", False, words, now)
+            await comments.apply_comment(uow, at.page, at.contact_id, said)
+    async with begin(place.database, author.scope) as uow:
+        found = (await comments.list_comments(uow, PageArguments(2), Wanted(page_id=at.page.id))).items
+        await comments.reply(uow, found[-1].id, "It is.", is_private=False)
+        await comments.reply(uow, found[-1].id, "Write to us here.", is_private=True)
+
+
+async def _said_by_hand(place: Place, at: Talk) -> None:
+    async with begin(place.database, place.scope) as uow:
+        echo = MessageEchoed("person", f"m_{new_id().hex}", "From the telephone.", (), await uow.now())
+        await inbox.record_echo(uow, at.page, at.contact_id, echo, None)
 
 
 async def _answered(place: Place, at: Talk, author: APerson) -> None:

@@ -49,7 +49,8 @@ async def begin_at(
     """The application begins a connection and gets the address of the dialogue."""
     redirect_uri = channels.callback_uri(web.deps.settings.web.public_url, Channel.MESSENGER)
     async with begin(web.deps.database, scope) as uow:
-        return await channels.begin_connection(uow, web.connector, Channel.MESSENGER, unit_id, redirect_uri, return_url)
+        dialogue = channels.Dialogue(return_url)
+        return await channels.begin_connection(uow, web.connector, Channel.MESSENGER, unit_id, redirect_uri, dialogue)
 
 
 async def walk(web: Web, authorize_url: str, person: str, action: str = "allow") -> str:
