@@ -51,6 +51,7 @@ STAGED = {
     "conversationMarkRead",
     "conversationLabel",
     "legalAccessDecide",
+    "publicCommentSetHandled",
     "templateOverride",
     "unitCreate",
     "locationGroupUpdate",
@@ -58,7 +59,7 @@ STAGED = {
 }
 """Mutations that the walk may find in a state in which there is nothing to do. Nor may they do anything in silence; that they
 leave an event is shown by tests/audit/test_acts.py, tests/schema/test_legal_access.py, test_channels.py and
-test_connecting_many.py, and for units and groups by the tests of their slice."""
+test_connecting_many.py, tests/flows/test_public_comments.py, and for units and groups by the tests of their slice."""
 
 OF_ACCOUNTS = {
     "passkeyDelete",

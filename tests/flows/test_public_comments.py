@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from server.audit.actions import Action
 from server.channels.service import PageRef
 from server.comments import service as comments
 from server.config import Settings
@@ -64,6 +65,29 @@ async def test_a_comment_is_read_and_answered_below_it_and_once_in_private(
     accepted = {entry["text"] for entry in await platform.ledger(page)}
     assert {"Free!", "Write to us here."} <= accepted
     assert await workshop.dead_jobs(shop.organization.id) == []
+
+
+async def test_taking_a_comment_off_the_list_and_putting_it_back_stand_in_the_trail_once_each(
+    database: Database, settings: Settings, api: Api
+) -> None:
+    franchise = await a_franchise(database, locations=1)
+    unit_id = franchise.units["location 1"]
+    page = await a_page(database, franchise, unit_id)
+    person = await a_person(database, settings, franchise, unit_id, Role.OPERATOR)
+    async with begin(database, franchise.scope) as uow:
+        await comments.apply_comment(uow, page, None, await _comment(uow, "c9", "add", "Hello"))
+    told = await _only(api, person.token, isHandled=False)
+
+    for is_handled in (True, True, False):
+        wish = {"commentId": told["id"], "isHandled": is_handled}
+        await send(api, "publicCommentSetHandled", "comment { id }", wish, token=person.token, key=None)
+
+    async with begin(database, franchise.scope) as uow:
+        found = await uow.session.execute(
+            text("SELECT details ->> 'handled' FROM audit_event WHERE action = :action ORDER BY seq"),
+            {"action": Action.COMMENT_HANDLE.value},
+        )
+        assert list(found.scalars()) == ["true", "false"]
 
 
 async def test_who_may_only_read_sets_nothing_and_another_location_sees_nothing(
