@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from copy import deepcopy
 from functools import cache
 
 import pytest
@@ -53,7 +54,7 @@ def mutated(draw: st.DrawFn, sender: Sender) -> bytes:
         elif blow == 1 and isinstance(inside, list):
             inside.extend(inside[:3])
         else:
-            inside[last] = draw(st.sampled_from(ODD))
+            inside[last] = deepcopy(draw(st.sampled_from(ODD)))  # a shared list would be changed for later examples too
         if not isinstance(document, dict) or not document:
             break
     written = bytearray(json.dumps(document).encode())
