@@ -3,7 +3,18 @@
 import hashlib
 
 from standin.errors import bad_parameter, object_gone
-from standin.graph import Call, Fields, FieldSpec, choose, cursor_page, graph_time, need_scope, page_of, throttle
+from standin.graph import (
+    Call,
+    Fields,
+    FieldSpec,
+    choose,
+    cursor_page,
+    graph_time,
+    need_scope,
+    nested_list,
+    page_of,
+    throttle,
+)
 from standin.jsonish import Json
 from standin.ledger import Entry
 from standin.receipts import comment_author, comment_change
@@ -56,6 +67,25 @@ async def feed(call: Call) -> Json:
     return cursor_page(call, rows[::-1], call.limit())
 
 
+async def of_post(call: Call) -> Json:
+    """GET /{post}/comments: those of one post, also the answers, newest first."""
+    post_id = call.segments[0]
+    call.segments[0] = "me"
+    page, token = page_of(call)
+    call.segments[0] = post_id
+    need_scope(call, token, *READING)
+    throttle(call, page, "list", call.run.world.config.list_rate_per_s)
+    world, wanted = call.run.world, call.fields("id,created_time,message")
+    found = [
+        one for one in world.comments.values() if one.post_id == post_id and one.page == page.id and not one.is_gone
+    ]
+    if not found:
+        raise object_gone(post_id)
+    found.sort(key=lambda one: one.created_ms, reverse=True)
+    rows = [(one.id, _listed(page, world.customer(page, one.psid), one, wanted)) for one in found]
+    return cursor_page(call, rows, min(call.limit(), 100))
+
+
 def _above(call: Call) -> tuple[Comment, Page, Token]:
     comment_id = call.segments[0]
     comment = call.run.world.comments.get(comment_id)
@@ -95,9 +125,10 @@ def _post(world: World, page: Page, post_id: str, comments: list[Comment], wante
     spec = wanted.get("comments")
     if spec is not None:
         limit = min(spec.limit or MOST_COMMENTS, 100)
-        newest = sorted(comments, key=lambda one: one.created_ms, reverse=True)[:limit]
+        newest = sorted(comments, key=lambda one: one.created_ms, reverse=True)
         nested = spec.nested or {"id": FieldSpec(), "created_time": FieldSpec()}
-        row["comments"] = {"data": [_listed(page, world.customer(page, one.psid), one, nested) for one in newest]}
+        rows = [(one.id, _listed(page, world.customer(page, one.psid), one, nested)) for one in newest]
+        row["comments"] = nested_list(rows, limit)
     return choose(row, wanted)
 
 

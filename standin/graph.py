@@ -273,6 +273,15 @@ def cursor_page(call: Call, rows: Sequence[tuple[str, Json]], limit: int) -> Jso
     return answer
 
 
+def nested_list(rows: Sequence[tuple[str, Json]], limit: int) -> Json:
+    """A list inside of a node: its first rows, and that it goes on where it does."""
+    answer: Json = {"data": [row for _, row in rows[:limit]]}
+    if rows:
+        cursors = {"before": _cursor(rows[0][0]), "after": _cursor(rows[:limit][-1][0])}
+        answer["paging"] = {"cursors": cursors} | ({"next": "https://graph.example/next"} if len(rows) > limit else {})
+    return answer
+
+
 def _cursor(key: str) -> str:
     return base64.urlsafe_b64encode(key.encode()).decode()
 

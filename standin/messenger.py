@@ -33,7 +33,7 @@ EDGES: dict[str, dict[str, Route]] = {
     "message_attachments": {"POST": ("upload", send_api.upload)},
     "conversations": {"GET": ("list", conversations.conversations)},
     "feed": {"GET": ("list", comments.feed)},
-    "comments": {"POST": ("comment", comments.reply)},
+    "comments": {"POST": ("comment", comments.reply), "GET": ("list", comments.of_post)},
     "message_templates": {
         "GET": ("templates", templates.page_templates),
         "POST": ("templates", templates.page_templates),

@@ -60,17 +60,26 @@ def _found(studio: Studio, call: Call) -> tuple[str, str, Callable[[Visit], Awai
             found = "upload", MESSAGES[1], sending.upload
         case "GET", [_, "conversations"] if _says_instagram(call):
             found = "list", MESSAGES[1], reading.conversations
-        case "GET", [node, "media"] if node in studio.accounts:
-            found = "list", COMMENTS[1], reading.media
-        case "POST", [comment, "replies"] if comment in studio.comments:
-            found = "comment", COMMENTS[1], sending.reply
         case "GET", [thread, "messages"] if studio.of_thread(thread) is not None:
             found = "list", MESSAGES[1], reading.thread_messages
         case "GET", [node] if node in studio.messages or studio.of_thread(node) is not None:
             found = "list", MESSAGES[1], reading.node
         case "GET", [node] if _is_node(studio, call, node):
             found = "profile", MESSAGES[1], reading.node
-    return found
+    return found or _of_comments(studio, call)
+
+
+def _of_comments(studio: Studio, call: Call) -> tuple[str, str, Callable[[Visit], Awaitable[Json]]] | None:
+    match call.method, call.segments:
+        case "GET", [node, "media"] if node in studio.accounts:
+            return "list", COMMENTS[1], reading.media
+        case "GET", [node, "comments"] if any(one.media == node for one in studio.comments.values()):
+            return "list", COMMENTS[1], reading.comments_of_post
+        case "GET", [comment, "replies"] if comment in studio.comments:
+            return "list", COMMENTS[1], reading.answers
+        case "POST", [comment, "replies"] if comment in studio.comments:
+            return "comment", COMMENTS[1], sending.reply
+    return None
 
 
 def _is_to_instagram(studio: Studio, call: Call) -> bool:

@@ -1,13 +1,14 @@
 """Reading back: conversations of an account, their messages, one message, a person's profile, the account itself."""
 
 from standin.errors import GraphError, object_gone
-from standin.graph import Fields, FieldSpec, choose, cursor_page, graph_time
+from standin.graph import Fields, FieldSpec, choose, cursor_page, graph_time, nested_list
 from standin.instagram.state import Account, Comment, Message, Person
 from standin.instagram.visit import Visit, shown_account
 from standin.jsonish import Json, as_dict
 
 MESSAGE_FIELDS = "id,created_time"
 MOST_MESSAGES = 25
+MOST_COMMENTS = 25
 
 
 async def conversations(visit: Visit) -> Json:
@@ -34,17 +35,41 @@ async def thread_messages(visit: Visit) -> Json:
 
 async def media(visit: Visit) -> Json:
     """GET /{account}/media: the posts that have comments, newest first, with those and their answers."""
-    mine = [one for one in visit.studio.comments.values() if one.account == visit.account.id and not one.is_live]
+    mine = _mine(visit)
     posts = dict.fromkeys(one.media for one in reversed(mine))
     wanted = visit.call.fields("id")
-    nested = wanted["comments"].nested if "comments" in wanted else {}
+    spec = wanted.get("comments", FieldSpec())
     rows: list[tuple[str, Json]] = []
     for post in posts:
-        tops = [one for one in mine if one.media == post and one.parent is None]
-        comments = {"data": [_comment(visit, one, mine, nested) for one in tops]}
+        tops = [one for one in reversed(mine) if one.media == post and one.parent is None]
+        told = [(one.id, _comment(visit, one, mine, spec.nested)) for one in tops]
+        comments = nested_list(told, min(spec.limit or MOST_COMMENTS, 50))
         row: Json = {"id": post, "media_product_type": "FEED", "comments": comments}
         rows.append((post, choose(row, wanted)))
     return cursor_page(visit.call, rows, visit.call.limit())
+
+
+async def comments_of_post(visit: Visit) -> Json:
+    """GET /{post}/comments: those that answer no other one, newest first."""
+    post = visit.call.segments[0]
+    return _comments(visit, [one for one in _mine(visit) if one.media == post and one.parent is None])
+
+
+async def answers(visit: Visit) -> Json:
+    """GET /{comment}/replies: the answers to one comment, newest first."""
+    above = visit.call.segments[0]
+    return _comments(visit, [one for one in _mine(visit) if one.parent == above])
+
+
+def _comments(visit: Visit, chosen: list[Comment]) -> Json:
+    wanted = visit.call.fields("id,timestamp,text")
+    rows = [(one.id, _comment(visit, one, _mine(visit), wanted)) for one in reversed(chosen)]
+    return cursor_page(visit.call, rows, min(visit.call.limit(), 50))
+
+
+def _mine(visit: Visit) -> list[Comment]:
+    every = visit.studio.comments.values()
+    return [one for one in every if one.account == visit.account.id and not one.is_live]
 
 
 async def node(visit: Visit) -> Json:
@@ -91,8 +116,9 @@ def _comment(visit: Visit, one: Comment, every: list[Comment], wanted: Fields) -
     }
     spec = wanted.get("replies")
     if spec is not None:
-        replies = [_comment(visit, reply, every, spec.nested) for reply in every if reply.parent == one.id]
-        row["replies"] = {"data": replies}
+        replies = [reply for reply in reversed(every) if reply.parent == one.id]
+        told = [(reply.id, _comment(visit, reply, every, spec.nested)) for reply in replies]
+        row["replies"] = nested_list(told, min(spec.limit or MOST_COMMENTS, 50))
     return choose(row, wanted)
 
 

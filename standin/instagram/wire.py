@@ -75,7 +75,8 @@ EDGES: dict[str, dict[str, tuple[str, str, Handler]]] = {
     "message_attachments": {"POST": ("upload", MESSAGES[0], sending.upload)},
     "conversations": {"GET": ("list", MESSAGES[0], reading.conversations)},
     "media": {"GET": ("list", COMMENTS[0], reading.media)},
-    "replies": {"POST": ("comment", COMMENTS[0], sending.reply)},
+    "comments": {"GET": ("list", COMMENTS[0], reading.comments_of_post)},
+    "replies": {"POST": ("comment", COMMENTS[0], sending.reply), "GET": ("list", COMMENTS[0], reading.answers)},
     "subscribed_apps": {method: ("subscribe", MESSAGES[0], subscribed_apps) for method in ("GET", "POST", "DELETE")},
 }
 
@@ -143,7 +144,7 @@ async def _result(studio: Studio, hooks: Hooks, call: Call) -> Json | Response:
 def _owned(visit: Visit, edge: str) -> Visit:
     """Edges of an account belong to the token's own one, by either of its ids or as `me`."""
     node = visit.call.segments[0]
-    is_of_account = edge != "replies" and not (edge == "messages" and visit.call.method == "GET")
+    is_of_account = edge not in ("comments", "replies") and not (edge == "messages" and visit.call.method == "GET")
     if is_of_account and node not in ("me", visit.account.id, visit.account.scoped):
         text = f"Unsupported request. Object with ID '{node[:80]}' does not exist or is not visible to this token."
         raise GraphError(100, text, 33, kind="IGApiException")

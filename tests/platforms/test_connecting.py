@@ -40,6 +40,10 @@ def a_list(*rows: object, after: str | None = None) -> dict[str, object]:
     }
 
 
+def a_time(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S+0000")
+
+
 def a_row(page: str, **more: object) -> dict[str, object]:
     return {"id": page, "name": f"Page {page}", "access_token": f"token-{page}", "tasks": ["MESSAGING"]} | more
 
@@ -115,7 +119,7 @@ async def test_a_cursor_that_does_not_move_ends_the_list(wired: Wired) -> None:
 def a_conversation(name: str, updated: datetime, *messages: object, after: str | None = None) -> dict[str, object]:
     return {
         "id": name,
-        "updated_time": updated.strftime("%Y-%m-%dT%H:%M:%S+0000"),
+        "updated_time": a_time(updated),
         "messages": a_list(*messages, after=after),
     }
 
@@ -123,7 +127,7 @@ def a_conversation(name: str, updated: datetime, *messages: object, after: str |
 def a_listed(mid: str, created: datetime, text: str = "x") -> dict[str, object]:
     return {
         "id": mid,
-        "created_time": created.strftime("%Y-%m-%dT%H:%M:%S+0000"),
+        "created_time": a_time(created),
         "from": {"id": "100"},
         "to": {"data": [{"id": "7"}]},
         "message": text,
@@ -189,6 +193,39 @@ async def test_a_list_that_does_not_reach_back_is_no_witness(wired: Wired) -> No
 
     assert not listing.is_complete
     assert len(listing.messages) == len(wire.seen) == 20
+
+
+def a_comment(number: int, at: datetime) -> dict[str, object]:
+    return {"id": f"c{number}", "message": "Hi", "from": {"id": "7", "name": "Grace"}, "created_time": a_time(at)}
+
+
+async def test_a_backfill_asks_for_new_comments_that_did_not_come_with_their_post(wired: Wired) -> None:
+    late, early = NOON + timedelta(minutes=5), NOON - timedelta(minutes=5)
+    answers = {
+        "100/conversations": a_list(),
+        "100/feed": a_list({"id": "100_1", "comments": a_list(a_comment(5, late), a_comment(4, late), after="n2")}),
+        "100_1/comments?n2": a_list(a_comment(3, late), after="n3"),
+        "100_1/comments?n3": a_list(a_comment(2, NOON), a_comment(1, early), after="n4"),
+    }
+    connector, _ = await wired(graph(answers))
+
+    filled = await connector.backfill(a_page(), NOON)
+
+    assert [str(raw.payload["value"]["comment_id"]) for raw in filled.events] == ["c5", "c4", "c3", "c2"]  # type: ignore[index]
+    assert filled.is_complete
+
+
+async def test_a_post_with_more_new_comments_than_are_asked_for_makes_the_backfill_incomplete(wired: Wired) -> None:
+    answers: dict[str, object] = {
+        f"100_1/comments?{number}": a_list(a_comment(number, NOON), after=str(number + 1)) for number in range(1, 40)
+    }
+    answers["100/conversations"] = a_list()
+    answers["100/feed"] = a_list({"id": "100_1", "comments": a_list(a_comment(0, NOON), after="1")})
+    connector, _ = await wired(graph(answers))
+
+    filled = await connector.backfill(a_page(), NOON)
+
+    assert (len(filled.events), filled.is_complete) == (21, False)
 
 
 FAILURES = [

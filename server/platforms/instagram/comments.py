@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 
 from server.platforms.instagram.hosts import Hosts
 from server.platforms.instagram.items import OBJECT, describe
-from server.platforms.meta.commented import walk_posts
+from server.platforms.meta.commented import Below, Posts, walk_posts
 from server.platforms.meta.items import ENTRY
-from server.platforms.port import PageCredentials, RawEvent
+from server.platforms.port import Backfill, PageCredentials, RawEvent
 from server.platforms.wire.http import path
 from server.platforms.wire.reading import EPOCH, Json, identifier, items, mapping, moment, text
 
 _NESTED = 50
 _COMMENT_FIELDS = "id,text,from,username,timestamp,parent_id"
-_FIELDS = f"id,media_product_type,comments.limit({_NESTED}){{{_COMMENT_FIELDS},replies.limit({_NESTED}){{{_COMMENT_FIELDS}}}}}"
+_MORE = f"{_COMMENT_FIELDS},replies.limit({_NESTED}){{{_COMMENT_FIELDS}}}"
+_FIELDS = f"id,media_product_type,comments.limit({_NESTED}){{{_MORE}}}"
 
 
-async def comments_since(hosts: Hosts, page: PageCredentials, since: datetime) -> tuple[RawEvent, ...]:
-    """List new comments on the newest 500 posts, up to 50 of each and their answers; none without the right to them.
+async def comments_since(hosts: Hosts, page: PageCredentials, since: datetime) -> Backfill:
+    """List new comments on the newest 500 posts and their answers; none without the right to them.
 
     What was removed or hidden is in no list. Raise PlatformCallFailed.
     """
@@ -31,7 +33,24 @@ async def comments_since(hosts: Hosts, page: PageCredentials, since: datetime) -
     def _found(post: Json, floor: datetime) -> Iterator[RawEvent]:
         return (_as_event(page.page_external_id, *one) for one in _of_post(post, floor))
 
-    return await walk_posts(hosts.of_page(page), page, path(page.page_external_id, "media"), _FIELDS, since, _found)
+    posts = Posts(path(page.page_external_id, "media"), _FIELDS, _found, _below, {"fields": _MORE}, "timestamp")
+    return await walk_posts(hosts.of_page(page), page.page_token, posts, since)
+
+
+def _below(post: Json) -> Iterator[Below]:
+    """Yield a post's own comments and the answers to each."""
+    name, comments = identifier(post.get("id")), mapping(post.get("comments"))
+    if name is not None:
+        yield Below(comments, path(name, "comments"), lambda rows: {**post, "comments": {"data": rows}})
+    for comment in map(mapping, items(comments.get("data"))):
+        above = identifier(comment.get("id"))
+        if above is not None:
+            yield Below(mapping(comment.get("replies")), path(above, "replies"), partial(_with_answers, post, above))
+
+
+def _with_answers(post: Json, comment: str, answers: list[Json]) -> Json:
+    """Return the post with further answers to one of its comments, which is not told again without its time."""
+    return {**post, "comments": {"data": [{"id": comment, "replies": {"data": answers}}]}}
 
 
 def _of_post(post: Json, floor: datetime) -> Iterator[tuple[Json, Json, datetime]]:

@@ -26,7 +26,8 @@ async def backfill(hosts: Hosts, page: PageCredentials, since: datetime) -> Back
     listed = await messages_since(mailbox, since)
     messages = (as_event(mailbox, one) for one in listed.found)
     comments = await comments_since(hosts, page, since)
-    return Backfill((*messages, *comments), listed.is_complete and _is_within_reach(since))
+    is_complete = listed.is_complete and comments.is_complete and _is_within_reach(since)
+    return Backfill((*messages, *comments.events), is_complete)
 
 
 def _is_within_reach(since: datetime) -> bool:

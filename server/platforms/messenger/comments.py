@@ -9,19 +9,20 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from server.platforms.meta.client import GraphClient
-from server.platforms.meta.commented import walk_posts
+from server.platforms.meta.commented import Below, Posts, walk_posts
 from server.platforms.meta.items import ENTRY, describe_change
-from server.platforms.port import PageCredentials, RawEvent
+from server.platforms.port import Backfill, PageCredentials, RawEvent
 from server.platforms.wire.http import path
 from server.platforms.wire.reading import EPOCH, Json, identifier, items, mapping, moment, text
 
 _NESTED = 100
 _COMMENT_FIELDS = "id,message,from,parent{id},created_time"
 _FIELDS = f"id,comments.filter(stream).order(reverse_chronological).limit({_NESTED}){{{_COMMENT_FIELDS}}}"
+_MORE = {"fields": _COMMENT_FIELDS, "filter": "stream", "order": "reverse_chronological"}
 
 
-async def comments_since(client: GraphClient, page: PageCredentials, since: datetime) -> tuple[RawEvent, ...]:
-    """List new comments on the newest 500 posts, up to the newest 100 of each; none where the page has no right to them.
+async def comments_since(client: GraphClient, page: PageCredentials, since: datetime) -> Backfill:
+    """List new comments on the newest 500 posts; none where the page has no right to them.
 
     Edits, removals and hidden comments are in no list. Raise PlatformCallFailed.
     """
@@ -29,7 +30,15 @@ async def comments_since(client: GraphClient, page: PageCredentials, since: date
     def _found(post: Json, floor: datetime) -> Iterator[RawEvent]:
         return _of_post(page.page_external_id, post, floor)
 
-    return await walk_posts(client, page, path(page.page_external_id, "feed"), _FIELDS, since, _found)
+    posts = Posts(path(page.page_external_id, "feed"), _FIELDS, _found, _below, _MORE, "created_time")
+    return await walk_posts(client, page.page_token, posts, since)
+
+
+def _below(post: Json) -> Iterator[Below]:
+    name = identifier(post.get("id"))
+    if name is not None:
+        comments = mapping(post.get("comments"))
+        yield Below(comments, path(name, "comments"), lambda rows: {"id": name, "comments": {"data": rows}})
 
 
 def _of_post(page: str, post: Json, floor: datetime) -> Iterator[RawEvent]:

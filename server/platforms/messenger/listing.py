@@ -22,7 +22,8 @@ async def backfill(client: GraphClient, page: PageCredentials, since: datetime) 
     mailbox = _mailbox(client, page)
     listed = await messages_since(mailbox, since)
     messages = (as_event(mailbox, one) for one in listed.found)
-    return Backfill((*messages, *await comments_since(client, page, since)), listed.is_complete)
+    comments = await comments_since(client, page, since)
+    return Backfill((*messages, *comments.events), listed.is_complete and comments.is_complete)
 
 
 def _mailbox(client: GraphClient, page: PageCredentials) -> Mailbox:

@@ -26,6 +26,7 @@ from server.platforms.port import (
     PlatformCallFailed,
     QuickReply,
     QuotaScope,
+    RawEvent,
     Reacted,
     Read,
     Sent,
@@ -315,6 +316,27 @@ async def test_a_backfill_brings_comments_and_media_as_their_webhooks_would(scen
     [message] = [one for one in events if isinstance(one, MessageReceived)]
     assert (message.message_id, message.attachments[0].url) == (mid, "https://cdn.example/1.jpg")
     assert scene.hearing.told() == []
+
+
+async def test_a_backfill_asks_for_the_new_comments_and_answers_that_do_not_come_with_their_post(scene: Scene) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    await scene.platform.control("faults", {"seed": 1, "rules": [], "webhooks": {"drop_probability": 1}}, method="PUT")
+    first = (await deed(scene, "comment", an_id(), text="First"))["comment_id"]
+    made = [first]
+    for number in range(60):
+        made.append((await deed(scene, "comment", an_id(), text=f"Number {number}"))["comment_id"])
+        made.append((await deed(scene, "comment", an_id(), text=f"Answer {number}", parent_id=first))["comment_id"])
+
+    whole = await scene.connector.backfill(scene.page, since)
+    later = await scene.connector.backfill(scene.page, datetime.now(UTC) + timedelta(minutes=1))
+    await scene.platform.control("faults", method="DELETE")
+
+    assert sorted(_comment_of(raw) for raw in whole.events) == sorted(made)
+    assert (whole.is_complete, later.is_complete, later.events) == (True, True, ())
+
+
+def _comment_of(raw: RawEvent) -> str:
+    return str(raw.payload["value"]["id"])  # type: ignore[index]  # as the platform nests it
 
 
 async def test_a_comment_has_one_key_by_webhook_and_by_list(scene: Scene) -> None:
