@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never, cast
@@ -203,12 +203,12 @@ def stored(value: Value) -> dict[str, object]:
 
 
 def read(name: SettingName, found: Mapping[str, object]) -> Value:
-    """Return a stored value."""
+    """Return a stored value. What a newer release has stored beside it, while both run, is left alone."""
     kind = type(DEFAULTS[name])
     if kind is QuietHours:
         spans = cast("Sequence[Sequence[int]]", found["spans"])
         return QuietHours(tuple((start, end) for start, end in spans))
-    known: Value = kind(**found)  # type: ignore[arg-type]
+    known: Value = kind(**{one.name: found[one.name] for one in fields(kind) if one.name in found})  # type: ignore[arg-type]
     return known
 
 

@@ -124,7 +124,9 @@ def test_a_value_is_stored_as_json_and_read_back(three: tuple[Value, Value, Valu
     for value in three:
         rules.check(value)
 
-        assert rules.read(rules.name_of(value), rules.stored(value)) == value
+        stored = rules.stored(value)
+        assert rules.read(rules.name_of(value), stored) == value
+        assert rules.read(rules.name_of(value), stored | {"of a newer release": 1}) == value
 
 
 def test_stricter_is_less_time_fewer_messages_a_longer_wait_more_quiet_and_more_people() -> None:
