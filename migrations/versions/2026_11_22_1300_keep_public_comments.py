@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("shown_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("is_edited", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("text_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("name_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("handled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("handled_by", sa.Uuid(), nullable=True),
         sa.Column("organization_id", sa.Uuid(), nullable=False),

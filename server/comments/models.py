@@ -65,6 +65,8 @@ class PublicCommentRow(TenantRow, Base):
     is_edited: Mapped[bool] = mapped_column(default=False, server_default="false")
     text_until: Mapped[datetime | None]
     """When the text must be forgotten, where the platform's terms say so."""
+    name_until: Mapped[datetime | None]
+    """The same for the name of the person who wrote it."""
     handled_at: Mapped[datetime | None]
     handled_by: Mapped[UUID | None]
 

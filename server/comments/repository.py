@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import DateTime, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -142,10 +142,16 @@ async def replies_of(session: AsyncSession, scope: Scope, comment_ids: Sequence[
 async def forget_texts(session: AsyncSession, organization_id: UUID, page_id: UUID) -> datetime | None:
     """Forget the words and names whose time is over; return when the next ones are due."""
     of_page = (PublicCommentRow.organization_id == organization_id, PublicCommentRow.page_id == page_id)
-    await session.execute(
-        update(PublicCommentRow)
-        .where(*of_page, PublicCommentRow.text_until <= func.clock_timestamp())
-        .values(text=None, person_name=None, text_until=None)
-        .execution_options(synchronize_session=False)
-    )
-    return (await session.scalars(select(func.min(PublicCommentRow.text_until)).where(*of_page))).one()
+    ends = {
+        PublicCommentRow.text_until: PublicCommentRow.text,
+        PublicCommentRow.name_until: PublicCommentRow.person_name,
+    }
+    for until, what in ends.items():
+        await session.execute(
+            update(PublicCommentRow)
+            .where(*of_page, until <= func.clock_timestamp())
+            .values({what: None, until: None})
+            .execution_options(synchronize_session=False)
+        )
+    soonest = select(func.least(*(func.min(until) for until in ends), type_=DateTime(timezone=True))).where(*of_page)
+    return (await session.scalars(soonest)).one()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from server.comments.models import Visibility
 from server.platforms.capabilities.capability import Capability
@@ -32,6 +33,8 @@ class Standing:
 
 _SHOWN = {"hide": Visibility.HIDDEN, "unhide": Visibility.VISIBLE}
 _NEVER = float("-inf")
+_MARGIN = timedelta(hours=1)
+End = TypeVar("End", datetime, timedelta)
 _NOTHING = Standing(None, Visibility.VISIBLE, None)
 
 
@@ -78,10 +81,40 @@ def private_reply_until(capability: Capability, occurred_at: datetime) -> dateti
     return None if window is None else occurred_at + window
 
 
-def text_until(capability: Capability, received_at: datetime) -> datetime | None:
-    """Return when a stranger's words must be gone from our tables; None where the platform's terms set no end.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Until when a stranger's words and name may stand in our tables; None where the platform's terms set no end."""
+
+    text: datetime | None
+    name: datetime | None
+
+    @property
+    def first(self) -> datetime | None:
+        """Return when something must be forgotten."""
+        return sooner(self.text, self.name)
+
+
+FOREVER = Kept(None, None)
+
+
+def kept_until(capability: Capability, received_at: datetime) -> Kept:
+    """Return until when what was received then may be kept.
 
     An hour is left for the work itself, so that the platform's limit holds also when the clock of the job runs late.
     """
-    kept = capability.public_text_kept
-    return None if kept is None else received_at + kept - timedelta(hours=1)
+    text, name = (
+        None if kept is None else received_at + kept - _MARGIN
+        for kept in (capability.public_text_kept, capability.public_names_kept)
+    )
+    return Kept(text, name)
+
+
+def forgotten_before(capability: Capability, now: datetime) -> datetime | None:
+    """Return when a raw event, which holds words and names, must have come in to be forgotten by now; None for never."""
+    kept = sooner(capability.public_text_kept, capability.public_names_kept)
+    return None if kept is None else now - kept + _MARGIN
+
+
+def sooner(one: End | None, other: End | None) -> End | None:
+    """Return the earlier of two ends, of which None is none."""
+    return min((end for end in (one, other) if end is not None), default=None)

@@ -87,7 +87,7 @@ async def apply_review(uow: UnitOfWork, page: PageRef, contact_id: UUID | None, 
 async def _apply(uow: UnitOfWork, page: PageRef, contact_id: UUID | None, news: _News) -> None:
     organization_id = uow.scope.organization_id
     now = await uow.now()
-    until = None if news.is_own else rules.text_until(catalogue.at(page.channel, now), now)
+    kept = rules.FOREVER if news.is_own else rules.kept_until(catalogue.at(page.channel, now), now)
     fresh = rules.first(news.verb, news.standing)
     values = {
         "organization_id": organization_id,
@@ -102,20 +102,21 @@ async def _apply(uow: UnitOfWork, page: PageRef, contact_id: UUID | None, news: 
         "person_name": news.person_name,
         "is_own": news.is_own,
         "occurred_at": news.occurred_at,
-        "text_until": until,
+        "text_until": kept.text,
+        "name_until": None if news.person_name is None else kept.name,
         **_columns(fresh),
     }
     if not await repository.insert_comment(uow.session, values):
         row = await repository.by_platform_id(uow.session, organization_id, page.id, news.platform_id)
         if row is None:
             raise NotFound
-        _merge(row, contact_id, news, until)
-    if until is not None:
-        uow.defer(ForgetTexts(page.id), key=str(page.id), delay=until - now)
+        _merge(row, contact_id, news, kept)
+    if kept.first is not None:
+        uow.defer(ForgetTexts(page.id), key=str(page.id), delay=kept.first - now)
     uow.announce("comments")
 
 
-def _merge(row: PublicCommentRow, contact_id: UUID | None, news: _News, until: datetime | None) -> None:
+def _merge(row: PublicCommentRow, contact_id: UUID | None, news: _News, kept: rules.Kept) -> None:
     before = Standing(
         row.text, row.visibility, row.told_at, row.is_edited, row.rating, row.recommendation, row.shown_at
     )
@@ -125,11 +126,12 @@ def _merge(row: PublicCommentRow, contact_id: UUID | None, news: _News, until: d
     row.occurred_at = min(row.occurred_at, news.occurred_at)
     row.is_own = row.is_own or news.is_own
     row.contact_id = row.contact_id or contact_id
-    row.person_name = row.person_name or news.person_name
+    if row.person_name is None and news.person_name is not None:
+        row.person_name, row.name_until = news.person_name, rules.sooner(row.name_until, kept.name)
     row.post_id = row.post_id or news.post_id
     row.parent_id = row.parent_id or news.parent_id
-    if after.text != before.text and until is not None:
-        row.text_until = min(row.text_until or until, until)
+    if after.text != before.text:
+        row.text_until = rules.sooner(row.text_until, kept.text)
 
 
 def _columns(standing: Standing) -> dict[str, object]:
@@ -279,9 +281,10 @@ async def forget_texts(uow: UnitOfWork, page_id: UUID) -> datetime | None:
     """Forget the words and names of strangers whose time is over, in the raw events too; return when the next are due."""
     due = await repository.forget_texts(uow.session, uow.scope.organization_id, page_id)
     page = await channels.page_ref(uow, page_id)
-    kept = catalogue.at(page.channel, await uow.now()).public_text_kept
-    if kept is not None:
-        await channels.forget_payloads(uow, page_id, await uow.now() - kept)
+    now = await uow.now()
+    before = rules.forgotten_before(catalogue.at(page.channel, now), now)
+    if before is not None:
+        await channels.forget_payloads(uow, page_id, before)
     uow.announce("comments")
     return due
 

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.comments.models import Visibility
-from server.comments.rules import Standing, changed, first, private_reply_until, text_until
+from server.comments.rules import (
+    FOREVER,
+    Kept,
+    Standing,
+    changed,
+    first,
+    forgotten_before,
+    kept_until,
+    private_reply_until,
+)
 from server.platforms.capabilities import catalogue
 from server.platforms.port import Channel
 
@@ -80,5 +89,7 @@ def test_private_replies_and_strangers_words_have_their_end_from_the_channel() -
 
     assert private_reply_until(of[Channel.MESSENGER], NOON) == NOON + timedelta(days=7)
     assert private_reply_until(of[Channel.LINKEDIN], NOON) is None
-    assert text_until(of[Channel.LINKEDIN], NOON) == NOON + timedelta(hours=47)
-    assert text_until(of[Channel.MESSENGER], NOON) is None
+    assert kept_until(of[Channel.LINKEDIN], NOON) == Kept(NOON + timedelta(hours=47), NOON + timedelta(hours=23))
+    assert kept_until(of[Channel.LINKEDIN], NOON).first == NOON + timedelta(hours=23)
+    assert forgotten_before(of[Channel.LINKEDIN], NOON) == NOON - timedelta(hours=23)
+    assert (kept_until(of[Channel.MESSENGER], NOON), forgotten_before(of[Channel.MESSENGER], NOON)) == (FOREVER, None)

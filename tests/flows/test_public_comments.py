@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from server.audit.actions import Action
+from server.channels.models import EventState, PlatformEventRow
 from server.channels.service import PageRef
 from server.comments import service as comments
 from server.config import Settings
@@ -173,9 +174,17 @@ async def test_what_was_removed_on_the_network_has_no_words_here_and_gets_no_ans
     assert codes(answer.data["publicCommentReply"]) == ["COMMENT_GONE"]
 
 
-@pytest.mark.parametrize(("channel", "is_kept"), [(Channel.LINKEDIN, False), (Channel.MESSENGER, True)])
-async def test_strangers_words_are_forgotten_where_the_networks_terms_say_so(
-    database: Database, workshop: Workshop, channel: Channel, is_kept: bool
+@pytest.mark.parametrize(
+    ("channel", "age", "words", "name"),
+    [
+        (Channel.LINKEDIN, timedelta(hours=22), "Words of somebody", "Grace"),
+        (Channel.LINKEDIN, timedelta(hours=24), "Words of somebody", None),
+        (Channel.LINKEDIN, timedelta(hours=48), None, None),
+        (Channel.MESSENGER, timedelta(days=900), "Words of somebody", "Grace"),
+    ],
+)
+async def test_strangers_names_and_words_are_forgotten_where_the_networks_terms_say_so(
+    database: Database, workshop: Workshop, channel: Channel, age: timedelta, words: str | None, name: str | None
 ) -> None:
     franchise = await a_franchise(database, locations=1)
     page: PageRef = await a_page(
@@ -188,12 +197,46 @@ async def test_strangers_words_are_forgotten_where_the_networks_terms_say_so(
     async with begin(database, franchise.scope) as uow:
         await comments.apply_comment(uow, page, None, await _comment(uow, "c3", "add", "Words of somebody"))
         await uow.session.execute(
-            text("UPDATE public_comment SET text_until = text_until - interval '3 days' WHERE organization_id = :o"),
-            {"o": franchise.id},
+            text(
+                "UPDATE public_comment SET text_until = text_until - :age, name_until = name_until - :age"
+                " WHERE organization_id = :o"
+            ),
+            {"o": franchise.id, "age": age},
         )
 
     await workshop.work(franchise.id, within=timedelta(days=3))
 
     async with begin(database, franchise.scope) as uow:
         row = (await uow.session.execute(text("SELECT text, person_name FROM public_comment"))).one()
-    assert (row.text, row.person_name) == (("Words of somebody", "Grace") if is_kept else (None, None))
+    assert (row.text, row.person_name) == (words, name)
+
+
+async def test_the_raw_notification_of_a_strangers_comment_is_emptied_in_the_hour_before_the_name_must_be_gone(
+    database: Database, workshop: Workshop
+) -> None:
+    franchise = await a_franchise(database, locations=1)
+    where = franchise.units["location 1"]
+    urn = f"urn:li:organization:{new_id().int}"
+    page: PageRef = await a_page(database, franchise, where, channel=Channel.LINKEDIN, external_id=urn)
+    async with begin(database, franchise.scope) as uow:
+        await comments.apply_comment(uow, page, None, await _comment(uow, "c4", "add", "Words of somebody"))
+        now = await uow.now()
+        for age in (22, 24):
+            values = {"page_id": page.id, "channel": page.channel, "kind": "comment", "mailbox": "", "occurred_at": now}
+            uow.session.add(
+                PlatformEventRow(
+                    **values,
+                    organization_id=franchise.id,
+                    id=new_id(),
+                    external_id=f"of {age} hours ago",
+                    payload={"from": "Grace"},
+                    state=EventState.HANDLED,
+                    created_at=now - timedelta(hours=age),
+                )
+            )
+
+    await workshop.work(franchise.id, within=timedelta(days=3))
+
+    async with begin(database, franchise.scope) as uow:
+        found = await uow.session.execute(text("SELECT external_id, payload FROM platform_event ORDER BY 1"))
+        assert [tuple(row) for row in found] == [("of 22 hours ago", {"from": "Grace"}), ("of 24 hours ago", {})]

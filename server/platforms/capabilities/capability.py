@@ -121,6 +121,8 @@ class Capability:
     quotas: tuple[Quota, ...] = ()
     public_text_kept: timedelta | None = None
     """How long texts of the public that are not the page's own may be stored (None: as long as the tenant wants)."""
+    public_names_kept: timedelta | None = None
+    """The same for the names of those who wrote them; never longer than their texts."""
 
     @property
     def offers_marketing(self) -> bool:

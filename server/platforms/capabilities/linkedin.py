@@ -34,5 +34,6 @@ LINKEDIN = (
             Quota(Act.COMMENT_REPLY, QuotaScope.APP, 500, _DAY),
         ),
         public_text_kept=timedelta(hours=48),
+        public_names_kept=timedelta(hours=24),
     ),
 )

@@ -100,6 +100,10 @@ _ROWS: Sequence[tuple[str, Callable[[Capability], str]]] = (
         "The public's words are kept",
         lambda rules: _span(rules.public_text_kept) if rules.public_text_kept else "no end",
     ),
+    (
+        "The names of the public are kept",
+        lambda rules: _span(rules.public_names_kept) if rules.public_names_kept else "no end",
+    ),
     ("Changes on", lambda rules: "" if rules.valid_until is None else f"{rules.valid_until:%d %b %Y}"),
     ("Source", lambda rules: rules.source),
 )

@@ -113,6 +113,9 @@ class ChannelCapability:
     public_text_kept_seconds: int | None = strawberry.field(
         description="How long the network's terms let us keep what the public wrote."
     )
+    public_names_kept_seconds: int | None = strawberry.field(
+        description="How long they let us keep the names of those who wrote it."
+    )
 
     @classmethod
     def of(cls, rules: Capability) -> ChannelCapability:
@@ -152,6 +155,7 @@ class ChannelCapability:
             group_size=rules.group_size,
             quotas=[ChannelQuota.of(quota) for quota in rules.quotas],
             public_text_kept_seconds=_seconds(rules.public_text_kept),
+            public_names_kept_seconds=_seconds(rules.public_names_kept),
         )
 
 

@@ -72,7 +72,9 @@ class PublicComment(Node):
     external_id: str = strawberry.field(description="The network's own id of it.")
     post_id: str | None = strawberry.field(description="The network's own id of the post it stands below.")
     parent_id: str | None = strawberry.field(description="The network's own id of what it answers.")
-    person_name: str | None = strawberry.field(description="The author's name as the network told it.")
+    person_name: str | None = strawberry.field(
+        description="The author's name as the network told it; null where it told none, or its terms no longer let us keep it."
+    )
     is_own: bool = strawberry.field(description="Whether the page itself wrote it.")
     text: str | None = strawberry.field(
         description="Its words; null once it was removed, or when the network's terms no longer let us keep them."
