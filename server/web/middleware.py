@@ -216,10 +216,11 @@ class BodyLimit:
         await self._app(scope, counting, send)
 
 
-async def _drain(receive: Receive, most: int) -> None:
-    """Read on for a while and forget it: a client that is still sending would see a broken connection, not the answer."""
+async def _drain(receive: Receive, limit: int) -> None:
+    """Read on, up to twice the limit, and forget it: a client that is still sending would see a broken connection, not the
+    answer."""
     read = 0
-    while read <= most:
+    while read <= 2 * limit:
         message = await receive()
         read += len(message.get("body", b""))
         if not message.get("more_body", False):
