@@ -136,6 +136,8 @@ class Hop:
     foreign: Harvest
     sees_everything: bool = True
     """Whether the person has something of every kind; else what they lack is asked for with ids of nothing."""
+    compares: bool = True
+    """Whether each foreign id is followed by a random one and the two answers compared; else only what shows counts."""
     differences: list[str] = field(default_factory=list)
 
     async def ask_by_id(self, operation: str) -> None:
@@ -153,6 +155,8 @@ class Hop:
         theirs = [call for variant in variants for call in self._with_foreign_ids(variant, tries_all=is_query)]
         depth = DEPTH if is_query else DEPTH - 1
         answers = await self.asker.ask(operation, name, one, theirs, depth)
+        if not self.compares:
+            return
         expected = await self.asker.ask(operation, name, one, [_made_random(call) for call in theirs], depth)
         for foreign, random in zip(answers, expected, strict=True):
             self._compare(name, foreign, random)

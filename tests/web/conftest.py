@@ -31,6 +31,7 @@ from server.web.middleware import stack
 from standin.app import create_app
 from standin.config import StandinConfig
 from standin.serve import bound_port, make_server
+from tests.api import a_socket
 from tests.factories.channels import signature_of
 
 SECRET = "secret-of-the-web-tests"
@@ -72,13 +73,6 @@ async def serving(app: Starlette, listening: socket.socket | None = None) -> Asy
         server.should_exit = True
         await task
         listening.close()
-
-
-def a_socket() -> socket.socket:
-    """A listening address that nobody else has."""
-    found = socket.socket()
-    found.bind(("127.0.0.1", 0))
-    return found
 
 
 def an_app(deps: WebDependencies, *more: BaseRoute) -> Starlette:

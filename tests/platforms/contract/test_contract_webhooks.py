@@ -19,6 +19,7 @@ from server.platforms.port import BodyMalformed, Connector, Login, PageCredentia
 from tests.platforms.contract.conftest import Plan, Scene, an_id, named
 from tests.platforms.contract.hearing import key, told_by, words
 from tests.platforms.contract.rig import Rig
+from tests.platforms.nul import has_nul
 
 TRICKY = 'Grüße 😀 "quoted" <b>&amp;</b> \\ 100 %\nsecond line'
 _DIGEST = re.compile(r"[0-9a-f]{64}|[A-Za-z0-9+/]{43}=")
@@ -272,7 +273,7 @@ def _check(connector: Connector, raw: RawEvent) -> None:
     assert raw.kind
     assert raw.occurred_at.tzinfo is not None
     stored = json.dumps(raw.payload)
-    assert "\\u0000" not in stored + raw.page_external_id + raw.mailbox + raw.kind
+    assert not has_nul([raw.payload, raw.page_external_id, raw.mailbox, raw.kind])
     assert connector.parse(raw.kind, raw.page_external_id, json.loads(stored))
 
 
