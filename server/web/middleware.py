@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -24,6 +25,7 @@ from server.kit.ids import encode, new_id
 from server.web.answers import GRAPHQL_PATH, Refused, error_answer, request_id, too_large
 
 DEFAULT_BODY_BYTES = 100_000
+_PAUSE_S = 0.5
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -217,11 +219,12 @@ class BodyLimit:
 
 
 async def _drain(receive: Receive, limit: int) -> None:
-    """Read on, up to twice the limit, and forget it: a client that is still sending would see a broken connection, not the
-    answer."""
+    """Read on, up to twice the limit and until nothing comes for a moment, and forget it: a client that is still sending
+    would see a broken connection, not the answer."""
     read = 0
-    while read <= 2 * limit:
-        message = await receive()
-        read += len(message.get("body", b""))
-        if not message.get("more_body", False):
-            return
+    with suppress(TimeoutError, Refused):
+        while read <= 2 * limit:
+            message = await asyncio.wait_for(receive(), _PAUSE_S)
+            read += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return

@@ -17,6 +17,17 @@ from tests.standin_server import Platform
 
 
 @pytest.fixture
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that is complete but for our apps at the platforms."""
+    for name in ("DATABASE_URL", "SYSTEM_DATABASE_URL", "SWITCHBOARD_KEYS"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("SWITCHBOARD_PEPPER", "p" * 32)
+    for name in ("MESSENGER_APP_ID", "MESSENGER_APP_SECRET", *standin_server.APPS_ENVIRONMENT):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.fixture
 def published() -> Callable[[str], bytes]:
     """Read a webhook body that others published."""
     folder = Path(__file__).parent / "published"

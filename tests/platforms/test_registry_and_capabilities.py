@@ -15,18 +15,6 @@ from server.platforms.registry import ChannelNotOffered, build
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment that is complete but for the app at Meta."""
-    for name in ("DATABASE_URL", "SYSTEM_DATABASE_URL", "SWITCHBOARD_KEYS"):
-        monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("SWITCHBOARD_PEPPER", "p" * 32)
-    others = ("INSTAGRAM_APP_ID", "X_CLIENT_ID", "LINKEDIN_CLIENT_ID", "TIKTOK_CLIENT_KEY")
-    for name in ("MESSENGER_APP_ID", "MESSENGER_APP_SECRET", *others):
-        monkeypatch.delenv(name, raising=False)
-    return monkeypatch
-
-
 async def test_a_configured_channel_is_offered_and_the_others_are_not(surroundings: pytest.MonkeyPatch) -> None:
     surroundings.setenv("MESSENGER_APP_ID", "1")
     surroundings.setenv("MESSENGER_APP_SECRET", "s")

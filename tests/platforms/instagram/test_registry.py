@@ -9,17 +9,6 @@ from server.platforms.port import Ability, Channel, Login
 from server.platforms.registry import build
 
 
-@pytest.fixture
-def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment that is complete but for the apps."""
-    for name in ("DATABASE_URL", "SYSTEM_DATABASE_URL", "SWITCHBOARD_KEYS"):
-        monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("SWITCHBOARD_PEPPER", "p" * 32)
-    for name in ("MESSENGER_APP_ID", "MESSENGER_APP_SECRET", "INSTAGRAM_APP_ID", "INSTAGRAM_APP_SECRET"):
-        monkeypatch.delenv(name, raising=False)
-    return monkeypatch
-
-
 async def test_instagram_is_offered_with_its_own_app_and_by_facebook_where_messenger_s_is_there_too(
     surroundings: pytest.MonkeyPatch,
 ) -> None:
