@@ -19,7 +19,7 @@ from tests.tenancy.asking import a_random_id_like, filled
 from tests.tenancy.hop import Hop
 from tests.tenancy.world import Place, Talk
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 QUIET_S = 0.5
 _REQUEST_ID = re.compile(r"req_[0-9a-z]{26}")
 
