@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import gc
 import os
 import shutil
 import tempfile
@@ -62,6 +63,13 @@ SLOW = ("tests/tenancy/", "tests/audit/", "tests/privacy/", "tests/flows/", "tes
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files whose few tests take long, so that no worker process is left alone with them at the end."""
     items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the collection made out of every later search for garbage: it stays, and is large."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def migrate(url: str) -> None:
