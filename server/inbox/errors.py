@@ -86,6 +86,19 @@ class ReplyRefused(DomainError):
         super().__init__(message, data={"reason": reason})
 
 
+class GroupTooLarge(DomainError):
+    """More people are in the group than the channel lets a page write to."""
+
+    code = "inbox.group_too_large"
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"{size} people are in this group, this channel allows {limit}. Write to them one by one.",
+            path=("conversationId",),
+            data={"size": size, "limit": limit},
+        )
+
+
 class ChannelUnknown(DomainError):
     """Nothing is known about what this channel allows, so nothing is sent on it."""
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Text, cast, func, literal, select
+from sqlalchemy import ColumnElement, ScalarSelect, Text, cast, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -17,6 +17,7 @@ from server.inbox.models import (
     MessageMediaRow,
     MessageRow,
     NoteRow,
+    ParticipantRow,
     PendingChangeRow,
 )
 from server.tenants.leaving import How, Leaving, among, of_contact, of_units
@@ -48,8 +49,20 @@ def _copies_of_contact(contact_id: UUID) -> ColumnElement[bool]:
             (ConversationRow.organization_id == MessageRow.organization_id)
             & (ConversationRow.id == MessageRow.conversation_id),
         )
-        .where(MessageRow.organization_id == MessageMediaRow.organization_id, ConversationRow.contact_id == contact_id)
+        .where(
+            MessageRow.organization_id == MessageMediaRow.organization_id,
+            or_(ConversationRow.contact_id == contact_id, MessageRow.writer_id == contact_id),
+        )
     )
+
+
+def _words_of(contact_id: UUID) -> ColumnElement[bool]:
+    """Choose everything of the contact's conversation, and what they wrote in groups."""
+    return or_(_in_conversations(MessageRow.conversation_id)(contact_id), MessageRow.writer_id == contact_id)
+
+
+def _presence_of(contact_id: UUID) -> ColumnElement[bool]:
+    return or_(ParticipantRow.group_id == contact_id, ParticipantRow.contact_id == contact_id)
 
 
 LEAVING = (
@@ -62,7 +75,8 @@ LEAVING = (
     Leaving(AssignmentRow, How.ROWS, of_units(AssignmentRow.unit_id), _in_conversations(AssignmentRow.conversation_id)),
     Leaving(NoteRow, How.ROWS, of_units(NoteRow.unit_id), _in_conversations(NoteRow.conversation_id)),
     Leaving(MessageMediaRow, How.ROWS, of_units(MessageMediaRow.unit_id), _copies_of_contact, at_once=_FILES_AT_ONCE),
-    Leaving(MessageRow, How.ROWS, of_units(MessageRow.unit_id), _in_conversations(MessageRow.conversation_id)),
+    Leaving(MessageRow, How.ROWS, of_units(MessageRow.unit_id), _words_of),
+    Leaving(ParticipantRow, How.ROWS, of_units(ParticipantRow.unit_id), _presence_of),
     Leaving(PendingChangeRow, How.ROWS, of_units(PendingChangeRow.unit_id), of_contact(PendingChangeRow.contact_id)),
     Leaving(ConversationRow, How.ROWS, of_units(ConversationRow.unit_id), of_contact(ConversationRow.contact_id)),
 )

@@ -42,6 +42,13 @@ class Category(StrEnum):
     INFLUENCER = "INFLUENCER"
 
 
+class ConversationKind(StrEnum):
+    """Between whom a conversation is (S4-01)."""
+
+    DIRECT = "DIRECT"
+    GROUP = "GROUP"
+
+
 class Direction(StrEnum):
     """Who wrote the message."""
 
@@ -74,7 +81,10 @@ _NOW_XID = text("(pg_current_xact_id()::text::bigint)")
 
 
 class ConversationRow(TenantRow, Base):
-    """The one exchange of a page with a contact. Unique per page and contact, so two first messages cannot race."""
+    """The one exchange of a page with a contact. Unique per page and contact, so two first messages cannot race.
+
+    In a group the contact stands for the group as a whole, as the platform names it; its people are participants.
+    """
 
     __tablename__ = "conversation"
     __table_args__ = (
@@ -93,6 +103,7 @@ class ConversationRow(TenantRow, Base):
     unit_id: Mapped[UUID]
     page_id: Mapped[UUID]
     contact_id: Mapped[UUID]
+    kind: Mapped[ConversationKind] = mapped_column(default=ConversationKind.DIRECT, server_default="DIRECT")
     status: Mapped[ConversationStatus] = mapped_column(default=ConversationStatus.OPEN, server_default="OPEN")
     folder: Mapped[Folder] = mapped_column(default=Folder.PRIMARY, server_default="PRIMARY")
     category: Mapped[Category | None]
@@ -117,10 +128,12 @@ class MessageRow(TenantRow, Base):
             ["organization_id", "conversation_id"], ["conversation.organization_id", "conversation.id"]
         ),
         ForeignKeyConstraint(["organization_id", "author_id"], ["member.organization_id", "member.id"]),
+        ForeignKeyConstraint(["organization_id", "writer_id"], ["contact.organization_id", "contact.id"]),
         UniqueConstraint("organization_id", "page_id", "platform_message_id"),
         UniqueConstraint("organization_id", "conversation_id", "seq"),
         UniqueConstraint("organization_id", "send_id"),
         Index("message_order_idx", "organization_id", "conversation_id", "occurred_at", "id"),
+        Index("message_writer_idx", "organization_id", "writer_id", postgresql_where="writer_id IS NOT NULL"),
         {"info": walled(Wall.UNIT)},
     )
 
@@ -137,6 +150,8 @@ class MessageRow(TenantRow, Base):
     reply_to_platform_id: Mapped[str | None]
     send_id: Mapped[UUID | None]
     author_id: Mapped[UUID | None]
+    writer_id: Mapped[UUID | None]
+    """Which of a group's people wrote it; None in a conversation of two, and for what the page wrote."""
     template_version_id: Mapped[UUID | None]
     occurred_at: Mapped[datetime]
     edit_number: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -145,6 +160,32 @@ class MessageRow(TenantRow, Base):
     unsent_at: Mapped[datetime | None]
     unsend: Mapped[UnsendState | None]
     unsend_detail: Mapped[str | None]
+
+
+class ParticipantRow(TenantRow, Base):
+    """One of the people of a group. Every moment moves one way only, so that news of a group may come in any order.
+
+    The group is named by the contact that stands for it: people may be told before anybody has written.
+    """
+
+    __tablename__ = "participant"
+    __table_args__ = (
+        ForeignKeyConstraint(["organization_id", "group_id"], ["contact.organization_id", "contact.id"]),
+        ForeignKeyConstraint(["organization_id", "contact_id"], ["contact.organization_id", "contact.id"]),
+        UniqueConstraint("organization_id", "group_id", "contact_id"),
+        Index("participant_contact_idx", "organization_id", "contact_id"),
+        {"info": walled(Wall.UNIT)},
+    )
+
+    unit_id: Mapped[UUID]
+    group_id: Mapped[UUID]
+    contact_id: Mapped[UUID]
+    since: Mapped[datetime | None]
+    """The earliest moment at which they are known to have been there."""
+    seen_at: Mapped[datetime | None]
+    """The latest such moment. They are there now unless they left after it."""
+    left_at: Mapped[datetime | None]
+    """When they left for the last time."""
 
 
 class MessageMediaRow(TenantRow, Base):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from server.inbox.models import Category, ConversationStatus, Direction, Folder, MessageState
+from server.inbox.models import Category, ConversationKind, ConversationStatus, Direction, Folder, MessageState
 from server.platforms.port import Channel
 
 
@@ -98,6 +98,7 @@ class ConversationView:
     unit_id: UUID
     page_id: UUID
     contact_id: UUID
+    kind: ConversationKind
     status: ConversationStatus
     folder: Folder
     category: Category | None

@@ -14,7 +14,15 @@ from server.channels.choices import ListFormat
 from server.channels.models import ConnectionState, Health
 from server.comments.models import PublicKind, Visibility
 from server.consent.models import SuppressionReason
-from server.inbox.models import Category, ConversationStatus, Direction, Folder, MessageState, UnsendState
+from server.inbox.models import (
+    Category,
+    ConversationKind,
+    ConversationStatus,
+    Direction,
+    Folder,
+    MessageState,
+    UnsendState,
+)
 from server.kit.jobs import DeadLetterSource
 from server.platforms.capabilities.capability import Receipt, Relationship, Starter, TextUnit, Unsend
 from server.platforms.port import Act, Channel, Login, MediaKind, QuotaScope, SignalKind
@@ -81,6 +89,7 @@ strawberry.enum(
 strawberry.enum(ListFormat, name="ChannelConnectFormat", description="How the file of a bulk connect is written.")
 strawberry.enum(ConnectionState, name="ChannelConnectionState", description="Where a consent dialogue stands.")
 strawberry.enum(SuppressionReason, description="Why nothing may be sent to a person.")
+strawberry.enum(ConversationKind, description="Between whom a conversation is.")
 strawberry.enum(ConversationStatus, description="Where our work on a conversation stands.")
 strawberry.enum(Folder, name="ConversationFolder", description="Where the platform put a conversation.")
 strawberry.enum(
@@ -133,6 +142,7 @@ __all__ = [
     "Category",
     "Channel",
     "ConnectionState",
+    "ConversationKind",
     "ConversationStatus",
     "CredentialKind",
     "DeadLetterSource",

@@ -33,7 +33,7 @@ from server.consent.models import ConsentRow, SuppressionRow, TopicRow, WindowRo
 from server.contacts import service as contacts
 from server.contacts.models import ContactIdentityRow, ContactRow, LabelRow
 from server.inbox import service as inbox
-from server.inbox.models import MessageMediaRow, MessageRow, NoteRow
+from server.inbox.models import MessageMediaRow, MessageRow, NoteRow, ParticipantRow
 from server.inbox.service import by_id as inbox_by_id
 from server.inbox.service import media as inbox_media
 from server.inbox.service import waiting
@@ -100,6 +100,11 @@ class Loaders(Loading):
     def answers_due(self) -> DataLoader[UUID, AnswerDue | None]:
         """When each conversation that waits for an answer should get it."""
         return self.by_id(waiting.answers_due)
+
+    @cached_property
+    def participants(self) -> DataLoader[UUID, Sequence[ParticipantRow] | None]:
+        """The people of each group that is a conversation."""
+        return self.by_id(inbox.participants)
 
     @cached_property
     def groups(self) -> DataLoader[UUID, LocationGroupRow | None]:

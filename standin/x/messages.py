@@ -61,6 +61,7 @@ async def list_events(call: Call) -> Json:
     if not size.isdecimal() or not 1 <= int(size) <= 100:
         raise bad_request("The `max_results` query parameter value is not between 1 and 100.")
     floor = call.x.now_ms() - REACH_MS
+    kinds = call.query.get("event_types", "MessageCreate,ParticipantsJoin,ParticipantsLeave").split(",")
     seen = [
         dm
         for dm in call.x.memory.dms.values()
@@ -68,6 +69,7 @@ async def list_events(call: Call) -> Json:
         and user.id not in dm.hidden
         and dm.created_ms >= floor
         and conversation in (None, dm.conversation)
+        and (dm.move or "MessageCreate") in kinds
     ]
     seen.sort(key=lambda dm: (dm.created_ms, int(dm.id)), reverse=True)
     return _page(call, seen, int(size))
@@ -217,11 +219,13 @@ def _shown(call: Call, dm: Dm) -> Json:
     told: Json = {
         "id": dm.id,
         "text": dm.text or "",
-        "event_type": "MessageCreate",
+        "event_type": dm.move or "MessageCreate",
         "dm_conversation_id": dm.conversation,
         "created_at": bodies.iso(dm.created_ms),
         "sender_id": dm.sender,
     }
+    if dm.move is not None:
+        told |= {"participant_ids": dm.moved}
     if dm.media is not None:
         told["attachments"] = {"media_keys": [f"3_{dm.media['id_str']}"]}
     return {name: value for name, value in told.items() if name in wanted}

@@ -97,6 +97,19 @@ def _message(scene: Scene) -> Json:
     return {"id": dm_id, "conversation": conversation}
 
 
+def _move(scene: Scene) -> Json:
+    """The person joins the group `conversation`, or leaves it with `left`; only the list tells."""
+    x, body = scene.x, scene.body
+    conversation, is_left = text(body, "conversation"), bool(body.get("left"))
+    dms = [dm for dm in x.memory.dms.values() if dm.conversation == conversation]
+    parties = dms[-1].participants if dms else [scene.account.id]
+    after = [one for one in parties if one != scene.person.id] + ([] if is_left else [scene.person.id])
+    dm = Dm(x.new_id(), conversation, scene.person.id, after, None, x.now_ms())
+    dm.move, dm.moved = "ParticipantsLeave" if is_left else "ParticipantsJoin", [scene.person.id]
+    x.memory.dms[dm.id] = dm
+    return {"id": dm.id}
+
+
 def _by_hand(scene: Scene) -> Json:
     """The account writes in X's own app: an echo without an app of ours."""
     x = scene.x
@@ -176,6 +189,7 @@ def _posted(scene: Scene, made: Post) -> Json:
 DEEDS: dict[str, Callable[[Scene], Json]] = {
     "message": _message,
     "by_hand": _by_hand,
+    "move": _move,
     "typing": _typing,
     "read": _read,
     "chat": _chat,

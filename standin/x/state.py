@@ -134,7 +134,7 @@ class Media:
 
 @dataclass(slots=True)
 class Dm:
-    """One direct message of a conversation. `hidden` are the users for whom it is deleted."""
+    """One direct message of a conversation, or a change of its people. `hidden` are the users for whom it is deleted."""
 
     id: str
     conversation: str
@@ -146,6 +146,9 @@ class Dm:
     quick_reply: str | None = None
     app: str | None = None
     hidden: set[str] = field(default_factory=set)
+    move: str | None = None
+    """ParticipantsJoin or ParticipantsLeave, of `moved`; None for a message."""
+    moved: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

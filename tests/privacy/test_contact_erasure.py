@@ -262,3 +262,24 @@ async def test_a_hold_a_missing_right_and_a_second_call_are_refused(
     await ask(database, owner, contact_id)
     with pytest.raises(ErasureRunning):
         await ask(database, owner, contact_id)
+
+
+async def test_what_a_person_wrote_in_a_group_goes_and_what_the_others_wrote_stays(
+    database: Database, settings: Settings, workshop: Workshop
+) -> None:
+    client = await a_client(database, settings)
+    owner = await a_person(database, settings, client.agency, client.agency.root_id, Role.OWNER)
+    async with begin(database, client.agency.scope) as uow:
+        group_id, mine, other = [await contacts.identify(uow, client.page, name) for name in ("g_1", "u_1", "u_2")]
+        for name, writer_id in (("u_1", mine), ("u_2", other)):
+            event = MessageReceived("g_1", f"m_{new_id().hex}", f"{MARK} of {name}", (), await uow.now(), writer=name)
+            await inbox.receive_message(uow, client.page, group_id, event, writer_id)
+
+    await ask(database, owner, mine)
+    await carry_out(workshop, client.agency)
+
+    talk = await conversation_of(database, client.agency, client.page, group_id)
+    left = await messages_of(database, client.agency, talk.id)
+    assert [(one.text, one.writer_id) for one in left] == [(f"{MARK} of u_2", other)]
+    async with begin_read(database, client.agency.scope) as uow:
+        assert [one.contact_id for one in (await inbox.participants(uow, [group_id]))[group_id]] == [other]

@@ -163,7 +163,7 @@ def _all_said(run: Run, page: PageRef, rows: Sequence[PlatformEventRow]) -> dict
     others: set[str] = set()
     for row in rows:
         match connector.parse(row.kind, page.external_id, row.payload):
-            case [port.MessageReceived() as message]:
+            case [port.MessageReceived(writer=None) as message]:
                 said[row.mailbox].append(message)
             case _:
                 others.add(row.mailbox)
@@ -249,14 +249,14 @@ async def place(uow: UnitOfWork, page: PageRef, row: PlatformEventRow, event: po
             await _from_person(uow, page, event)
         case port.MessageEchoed() | port.MarketingEchoed():
             await _from_page(uow, page, event)
+        case port.ParticipantsChanged():
+            await _participants(uow, page, event)
         case port.Delivered() | port.Read() | port.DeliveryFailed():
             await _receipt(uow, page, event)
         case port.OptedIn() | port.OptedOut():
             await _consent(uow, page, row, event)
-        case port.PageRestricted():
-            await _restriction(uow, page, event)
-        case port.GrantWithdrawn():
-            await _withdrawn(uow, page, row, event)
+        case port.PageRestricted() | port.GrantWithdrawn():
+            await _about_page(uow, page, row, event)
         case port.CommentChanged() | port.ReviewChanged():
             await _public(uow, page, event)
         case port.Noticed():
@@ -279,7 +279,8 @@ async def _from_person(
     match event:
         case port.MessageReceived():
             await consent.note_action(uow, page, contact_id, event.occurred_at)
-            await inbox.receive_message(uow, page, contact_id, event)
+            writer_id = None if event.writer is None else await contacts.identify(uow, page, event.writer)
+            await inbox.receive_message(uow, page, contact_id, event, writer_id)
         case port.Postback():
             await consent.note_action(uow, page, contact_id, event.occurred_at)
             await inbox.note_postback(uow, page, contact_id, event)
@@ -290,6 +291,12 @@ async def _from_person(
             await inbox.apply_unsend(uow, page, contact_id, event)
         case port.MessageEdited():
             await inbox.apply_edit(uow, page, contact_id, event)
+
+
+async def _participants(uow: UnitOfWork, page: PageRef, event: port.ParticipantsChanged) -> None:
+    group_id = await contacts.identify(uow, page, event.person)
+    people = [await contacts.identify(uow, page, one) for one in sorted(event.participants)]
+    await inbox.apply_participants(uow, page, group_id, people, event)
 
 
 async def _from_page(uow: UnitOfWork, page: PageRef, event: port.MessageEchoed | port.MarketingEchoed) -> None:
@@ -347,6 +354,15 @@ async def _public(uow: UnitOfWork, page: PageRef, event: port.CommentChanged | p
         await comments.apply_comment(uow, page, contact_id, event)
     else:
         await comments.apply_review(uow, page, contact_id, event)
+
+
+async def _about_page(
+    uow: UnitOfWork, page: PageRef, row: PlatformEventRow, event: port.PageRestricted | port.GrantWithdrawn
+) -> None:
+    if isinstance(event, port.PageRestricted):
+        await _restriction(uow, page, event)
+    else:
+        await _withdrawn(uow, page, row, event)
 
 
 async def _withdrawn(uow: UnitOfWork, page: PageRef, row: PlatformEventRow, event: port.GrantWithdrawn) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.channels.service import PageRef
 from server.inbox.models import (
+    ConversationKind,
     ConversationStatus,
     Direction,
     Folder,
@@ -42,9 +43,10 @@ _LOCK_ROW = text(
 # A request stays one until a message comes that is none, whichever comes first; what a person put elsewhere stays there.
 _TAKE_PLACE = text("""
 INSERT INTO conversation AS c (organization_id, id, unit_id, page_id, contact_id, status, last_message_id,
-  last_message_at, last_inbound_at, unread_count, next_seq, folder)
-VALUES (:organization, :id, :unit, :page, :contact, :status, :message, :at, :inbound_at, :unread, 2, :folder)
+  last_message_at, last_inbound_at, unread_count, next_seq, folder, kind)
+VALUES (:organization, :id, :unit, :page, :contact, :status, :message, :at, :inbound_at, :unread, 2, :folder, :kind)
 ON CONFLICT (organization_id, page_id, contact_id) DO UPDATE SET
+  kind = CASE WHEN excluded.kind = 'GROUP' THEN 'GROUP' ELSE c.kind END,
   next_seq = c.next_seq + 1, revision = c.revision + 1, change_xid = excluded.change_xid,
   unread_count = c.unread_count + excluded.unread_count,
   last_inbound_at = greatest(c.last_inbound_at, excluded.last_inbound_at),
@@ -74,6 +76,8 @@ class NewMessage:
     author_id: UUID | None = None
     template_version_id: UUID | None = None
     is_request: bool = False
+    is_group: bool = False
+    writer_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ async def take_place(
         "inbound_at": message.occurred_at if is_inbound else None,
         "unread": 1 if is_inbound else 0,
         "folder": (Folder.REQUEST if message.is_request else Folder.PRIMARY).value,
+        "kind": (ConversationKind.GROUP if message.is_group else ConversationKind.DIRECT).value,
     }
     row = (await session.execute(_TAKE_PLACE, values)).one()
     return row.id, row.seq
@@ -166,6 +171,7 @@ async def insert_message(
         reply_to_platform_id=message.reply_to_platform_id,
         send_id=message.send_id,
         author_id=message.author_id,
+        writer_id=message.writer_id,
         template_version_id=message.template_version_id,
         occurred_at=message.occurred_at,
         **content_values(message.content),

@@ -50,6 +50,7 @@ _CORE = (
     ConversationRow.unit_id,
     ConversationRow.page_id,
     ConversationRow.contact_id,
+    ConversationRow.kind,
     ConversationRow.status,
     ConversationRow.folder,
     ConversationRow.category,

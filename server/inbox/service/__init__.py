@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.inbox.service.composition import Reply
+from server.inbox.service.groups import apply_participants, participants
 from server.inbox.service.inbound import (
     apply_edit,
     apply_reaction,
@@ -40,6 +41,7 @@ __all__ = [
     "Reply",
     "add_note",
     "apply_edit",
+    "apply_participants",
     "apply_reaction",
     "apply_receipt",
     "apply_unsend",
@@ -57,6 +59,7 @@ __all__ = [
     "move_to_folder",
     "note_postback",
     "notes",
+    "participants",
     "receive_message",
     "receive_messages",
     "record_echo",

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from server.channels.service import PageRef
 from server.inbox.models import Direction, MessageState
+from server.inbox.repository import groups
 from server.inbox.repository import inbound as repository
 from server.inbox.repository.inbound import NewMessage
 from server.inbox.rules import Change, ChangeKind, Content, attachments_of, changed, folded
@@ -31,10 +32,13 @@ from server.tenants.uow import UnitOfWork
 _UNSUPPORTED = Attachment("unsupported", None)
 
 
-async def receive_message(uow: UnitOfWork, page: PageRef, contact_id: UUID, event: MessageReceived) -> None:
+async def receive_message(
+    uow: UnitOfWork, page: PageRef, contact_id: UUID, event: MessageReceived, writer_id: UUID | None = None
+) -> None:
     """Store a message of the contact, once per platform id, with what already happened to it.
 
-    It counts as unread and wakes a RESOLVED or SNOOZED conversation. A stranger's first message begins a request (S2-03).
+    It counts as unread and wakes a RESOLVED or SNOOZED conversation. A stranger's first message begins a request (S2-03). In a
+    group the contact stands for the group, and `writer_id` is who of it wrote: a participant from then on.
     """
     attachments = (*event.attachments, _UNSUPPORTED) if event.is_unsupported else event.attachments
     message = NewMessage(
@@ -46,6 +50,8 @@ async def receive_message(uow: UnitOfWork, page: PageRef, contact_id: UUID, even
         platform_message_id=event.message_id,
         reply_to_platform_id=event.reply_to_message_id,
         is_request=event.is_request,
+        is_group=writer_id is not None,
+        writer_id=writer_id,
     )
     await _store(uow, page, contact_id, message, event.message_id)
 
@@ -82,6 +88,10 @@ async def _store(
     await repository.insert_message(
         uow.session, organization_id, page, conversation_id, seq, replace(message, content=content)
     )
+    if message.writer_id is not None:
+        await groups.note(
+            uow.session, organization_id, page.unit_id, contact_id, [message.writer_id], seen_at=message.occurred_at
+        )
     media.ask_for_copies(uow, message.id, content.attachments)
     uow.announce("inbox")
 

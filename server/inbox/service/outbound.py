@@ -79,6 +79,7 @@ async def _insert(uow: UnitOfWork, echo: _Echo, send_id: UUID | None, facts: Sen
         state_reason=None if facts is None else facts.reason,
         send_id=send_id,
         author_id=None if facts is None else facts.author_id,
+        is_group=event.is_group,
     )
     conversation_id, seq = await repository.take_place(
         uow.session, organization_id, echo.page, echo.contact_id, message

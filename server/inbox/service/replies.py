@@ -16,7 +16,8 @@ from server.inbox.repository import replies as repository
 from server.inbox.repository.inbound import NewMessage
 from server.inbox.repository.replies import Counterpart
 from server.inbox.rules import FOLLOW_UP_CAP, Content, stored_media
-from server.inbox.service.composition import Composed, Reply, compose
+from server.inbox.service.composition import Composed, Reply, capability_of, compose
+from server.inbox.service.groups import check_size
 from server.kit.errors import NotFound
 from server.kit.ids import new_id
 from server.sends import service as sends
@@ -32,8 +33,8 @@ _TICK = timedelta(milliseconds=1)
 async def reply(uow: UnitOfWork, conversation_id: UUID, wanted: Reply) -> MessageRow:
     """Queue one reply and return its message. Needs inbox:reply on the conversation's unit.
 
-    Raises ConversationMoved when somebody wrote since, FollowUpCapReached, WindowClosed, ReplyRefused, UnitArchived, what
-    `compose` says about the words and what comes with them, and what templates say about the template. The lock on the
+    Raises ConversationMoved when somebody wrote since, FollowUpCapReached, WindowClosed, ReplyRefused, UnitArchived,
+    GroupTooLarge, what `compose` says about the words and what comes with them, and templates about the template. The lock on the
     conversation lets one of two colleagues who saw the same message answer it; the other is told (D-26).
     """
     conversation = await repository.conversation(uow.session, uow.scope.organization_id, conversation_id, lock=True)
@@ -50,6 +51,7 @@ async def reply(uow: UnitOfWork, conversation_id: UUID, wanted: Reply) -> Messag
         raise NotFound(path=("conversationId",))
     if counterpart.unit_archived_at is not None:
         raise UnitArchived(path=("conversationId",))
+    await check_size(uow, conversation, capability_of(counterpart.page.channel, await uow.now()))
     composed = await compose(uow, conversation, counterpart, wanted)
     await _check_window(uow, conversation, counterpart, wanted.human_agent)
     return await _queue(uow, conversation, counterpart, composed)

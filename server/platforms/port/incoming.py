@@ -72,7 +72,7 @@ class MessageReceived:
     """A person wrote to the page.
 
     `thread_id` is the platform's own name of the conversation, where sends need it. `is_request` means that the platform
-    shows it among requests of strangers (S2-03).
+    shows it among requests of strangers (S2-03). In a group `person` names the group, and `writer` the one who wrote.
     """
 
     person: str
@@ -85,11 +85,12 @@ class MessageReceived:
     is_unsupported: bool = False
     thread_id: str | None = None
     is_request: bool = False
+    writer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MessageEchoed:
-    """The page wrote to a person: through us (`reference` is ours), through another app, or by hand."""
+    """The page wrote to a person or a group: through us (`reference` is ours), through another app, or by hand."""
 
     person: str
     message_id: str
@@ -99,6 +100,17 @@ class MessageEchoed:
     app_id: str | None = None
     reference: str | None = None
     thread_id: str | None = None
+    is_group: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantsChanged:
+    """People came into a group, or left it. `person` names the group."""
+
+    person: str
+    participants: tuple[str, ...]
+    is_joined: bool
+    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +292,7 @@ class Unplaced:
 Event = (
     MessageReceived
     | MessageEchoed
+    | ParticipantsChanged
     | MarketingEchoed
     | Delivered
     | Read

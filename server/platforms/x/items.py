@@ -14,6 +14,8 @@ from server.platforms.x.names import born_at, other_of
 NOTE = "_x"
 MAX_KIND = 60
 DM, TYPING, READ, POST, POST_GONE, REVOKE, CHAT = "dm", "typing", "read", "post", "post_gone", "revoke", "chat"
+MEMBERS = "members"
+"""Joins and leaves of a group, which only X's list tells."""
 UNKNOWN, UNREADABLE = "unknown", "unreadable"
 
 SLOTS = {
@@ -56,8 +58,8 @@ def describe(kind: str, account: str, item: Json) -> Described:
     bare = {name: value for name, value in item.items() if name != NOTE}
     at = occurred_at(item) or EPOCH
     external_id = identifier(item.get("id")) or identifier(item.get("id_str"))
-    if kind == DM and external_id:
-        return Described(DM, key(external_id), party_of(item, account) or "", at)
+    if kind in (DM, MEMBERS) and external_id:
+        return Described(kind, key(external_id), party_of(item, account) or "", at)
     if kind == READ:
         parts = (sender_of(item), identifier(item.get("last_read_event_id")))
         return Described(READ, key(*parts) if all(parts) else digest(bare), party_of(item, account) or "", at)

@@ -23,7 +23,7 @@ from server.platforms.wire.http import Answer, path
 from server.platforms.wire.reading import EPOCH, Json, identifier, items, mapping, moment, text
 from server.platforms.x.asking import failure_of, reach
 from server.platforms.x.client import XCall, XClient
-from server.platforms.x.items import DM, NOTE, describe
+from server.platforms.x.items import DM, MEMBERS, NOTE, describe
 from server.platforms.x.limits import usage_of
 from server.platforms.x.names import born_at, other_of
 from server.platforms.x.oauth import user
@@ -33,9 +33,10 @@ REACH = timedelta(days=30)
 _GRAIN = timedelta(seconds=1)
 _PAGE_SIZE = 100
 _MAX_PAGES = 15
+_MOVES = ("ParticipantsJoin", "ParticipantsLeave")
 _PARAMS = {
     "max_results": str(_PAGE_SIZE),
-    "event_types": "MessageCreate",
+    "event_types": "MessageCreate,ParticipantsJoin,ParticipantsLeave",
     "dm_event.fields": "id,text,event_type,dm_conversation_id,created_at,sender_id,participant_ids,attachments",
     "expansions": "attachments.media_keys",
     "media.fields": "media_key,type,url,preview_image_url",
@@ -44,23 +45,26 @@ _PARAMS = {
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """One message of the list, with the media that it names and the group that it went to."""
+    """One message of the list, with the media that it names and the group that it went to; or who joined or left a group."""
 
     message: ListedMessage
     media: Json
     group: str | None
+    move: str | None = None
+    people: tuple[str, ...] = ()
 
 
 async def list_messages(client: XClient, page: PageCredentials, since: datetime) -> Listing:
     """List the messages since then, both directions; raise PlatformCallFailed if not even the beginning could be read."""
     found, is_complete = await _walk(client, page, since)
-    return Listing(tuple(one.message for one in found), is_complete)
+    return Listing(tuple(one.message for one in found if one.move is None), is_complete)
 
 
 async def backfill(client: XClient, page: PageCredentials, since: datetime) -> Backfill:
     """Show the listed messages as the webhooks that should have told them; raise PlatformCallFailed."""
     found, is_complete = await _walk(client, page, since)
-    return Backfill(tuple(_as_event(page.page_external_id, one) for one in found), is_complete)
+    account = page.page_external_id
+    return Backfill(tuple((_as_event if one.move is None else _as_move)(account, one) for one in found), is_complete)
 
 
 async def _walk(client: XClient, page: PageCredentials, since: datetime) -> tuple[list[_Listed], bool]:
@@ -108,13 +112,17 @@ def _read(account: str, body: Json) -> list[_Listed]:
 
 
 def _listed(account: str, event: Json, media: Mapping[str, Json]) -> _Listed | None:
-    """Read one event of the list; joins and leaves of groups are none of ours."""
+    """Read one event of the list: a message, or a group's people."""
     event_id, sender = identifier(event.get("id")), identifier(event.get("sender_id"))
-    thread = identifier(event.get("dm_conversation_id"))
-    if event_id is None or sender is None or thread is None or event.get("event_type") not in (None, "MessageCreate"):
+    thread, kind = identifier(event.get("dm_conversation_id")), text(event.get("event_type"))
+    created_at = moment(event.get("created_at")) or born_at(event_id or "")
+    if event_id is None or thread is None or created_at is None:
         return None
-    created_at = moment(event.get("created_at")) or born_at(event_id)
-    if created_at is None:
+    if kind in _MOVES:
+        people = tuple(one for one in map(identifier, items(event.get("participant_ids"))) if one is not None)
+        nothing = ListedMessage(event_id, sender or "", thread, None, created_at)
+        return _Listed(nothing, {}, thread, kind, people or ((sender,) if sender else ()))
+    if sender is None or kind not in (None, "MessageCreate"):
         return None
     other = other_of(thread, account)
     to = thread if other is None else other if sender == account else account
@@ -122,6 +130,20 @@ def _listed(account: str, event: Json, media: Mapping[str, Json]) -> _Listed | N
     first = next((media.get(key, {"media_key": key}) for key in keys if key), {})
     message = ListedMessage(event_id, sender, to, text(event.get("text")) or None, created_at)
     return _Listed(message, first, thread if other is None else None)
+
+
+def _as_move(account: str, listed: _Listed) -> RawEvent:
+    message = listed.message
+    item: Json = {
+        "type": listed.move,
+        "id": message.platform_message_id,
+        "created_timestamp": str(round((message.created_at - EPOCH).total_seconds() * 1000)),
+        "dm_conversation_id": listed.group,
+        "participant_ids": list(listed.people),
+        NOTE: {"account": account, "type": "dm_events", "listed": True},
+    }
+    told = describe(MEMBERS, account, item)
+    return RawEvent(account, told.kind, told.external_id, told.mailbox, told.occurred_at, item)
 
 
 def _as_event(account: str, listed: _Listed) -> RawEvent:

@@ -11,13 +11,15 @@ from server.platforms.port import (
     MessageEchoed,
     MessageReceived,
     Noticed,
+    ParticipantsChanged,
     Read,
     Unplaced,
 )
-from server.platforms.wire.reading import Json, identifier, mapping, text
+from server.platforms.wire.reading import Json, identifier, items, mapping, text
 from server.platforms.x.items import (
     CHAT,
     DM,
+    MEMBERS,
     NOTE,
     POST,
     POST_GONE,
@@ -76,7 +78,10 @@ def _message(account: str, item: Json) -> list[Event]:
     words, attachments = text(data.get("text")) or None, attachments_of(data)
     if sender == account:
         app = identifier(mapping(item.get("message_create")).get("source_app_id"))
-        return [MessageEchoed(person, message_id, words, attachments, at, app_id=app, thread_id=group)]
+        is_group = group is not None
+        return [
+            MessageEchoed(person, message_id, words, attachments, at, app_id=app, thread_id=group, is_group=is_group)
+        ]
     chosen = text(mapping(data.get("quick_reply_response")).get("metadata"))
     return [
         MessageReceived(
@@ -88,8 +93,21 @@ def _message(account: str, item: Json) -> list[Event]:
             quick_reply_payload=chosen,
             is_unsupported=words is None and not attachments,
             thread_id=group,
+            writer=None if group is None else sender,
         )
     ]
+
+
+def _members(account: str, item: Json) -> list[Event]:
+    """People of a group who came or went; the account itself is none of them."""
+    group, at = group_of(item, account), occurred_at(item)
+    if group is None or at is None:
+        return [Unplaced("no group" if group is None else "no time")]
+    named = (identifier(one) for one in items(item.get("participant_ids")))
+    people = tuple(dict.fromkeys(one for one in named if one is not None and one != account))
+    if not people:
+        return [Noticed("members")]
+    return [ParticipantsChanged(group, people, item.get("type") == "ParticipantsJoin", at)]
 
 
 def _read(account: str, item: Json) -> list[Event]:
@@ -132,6 +150,7 @@ def _type_of(payload: Json) -> str:
 
 _READERS: dict[str, Reader] = {
     DM: _message,
+    MEMBERS: _members,
     READ: _read,
     TYPING: _typing,
     CHAT: _chat,

@@ -10,14 +10,22 @@ import strawberry
 
 from server.consent.models import WindowRow
 from server.inbox import service
-from server.inbox.models import AssignmentRow, MessageRow, NoteRow
+from server.inbox.models import AssignmentRow, MessageRow, NoteRow, ParticipantRow
 from server.inbox.views import ConversationView, LastMessagePart
 from server.kit.pagination import PageArguments
 from server.schema.channels.types import Page
 from server.schema.contacts.types import Contact, Label
 from server.schema.context import ApiContext, Info
 from server.schema.declarations import readable
-from server.schema.enums import Category, ConversationStatus, Direction, Folder, MessageState, UnsendState
+from server.schema.enums import (
+    Category,
+    ConversationKind,
+    ConversationStatus,
+    Direction,
+    Folder,
+    MessageState,
+    UnsendState,
+)
 from server.schema.inbox.attachments import Attachment
 from server.schema.inbox.attachments import shown as shown_attachment
 from server.schema.inbox.traces import trace_rows, trace_views
@@ -57,11 +65,19 @@ class Message(Node):
     )
     unsend_detail: str | None = strawberry.field(description="What the platform said if it did not take it back.")
     author_id: strawberry.Private[UUID | None]
+    writer_id: strawberry.Private[UUID | None]
 
     @strawberry.field(description="The member who wrote it in Switchboard; null for everybody else.")
     async def author(self, info: Info) -> Member | None:
         """Resolve the author."""
         return await _member(info, self.author_id)
+
+    @strawberry.field(
+        description="Which of a group's people wrote it; null in a conversation of two, and for what the page wrote."
+    )
+    async def writer(self, info: Info) -> Contact | None:
+        """Resolve the writer."""
+        return await _contact_of(info, self.writer_id)
 
     @classmethod
     def of(cls, row: MessageRow) -> Message:
@@ -84,6 +100,7 @@ class Message(Node):
             edit_number=row.edit_number,
             is_unsent=row.unsent_at is not None,
             author_id=row.author_id,
+            writer_id=row.writer_id,
         )
 
     @classmethod
@@ -147,6 +164,29 @@ class Assignment:
 
 
 @readable(Permission.INBOX_READ)
+@strawberry.type(description="One of the people of a group.")
+class Participant:
+    """A participant."""
+
+    since: datetime | None = strawberry.field(
+        description="The earliest moment at which they are known to have been there."
+    )
+    left_at: datetime | None = strawberry.field(description="When they left; null while they are there.")
+    contact_id: strawberry.Private[UUID]
+
+    @strawberry.field(description="Who it is.")
+    async def contact(self, info: Info) -> Contact | None:
+        """Resolve the contact."""
+        return await _contact_of(info, self.contact_id)
+
+    @classmethod
+    def of(cls, row: ParticipantRow) -> Participant:
+        """Show a participant."""
+        is_back = row.left_at is not None and row.seen_at is not None and row.seen_at > row.left_at
+        return cls(since=row.since, left_at=None if is_back else row.left_at, contact_id=row.contact_id)
+
+
+@readable(Permission.INBOX_READ)
 @strawberry.type(
     description="Until when the page may write to the contact freely: the contact's last action and the rules."
 )
@@ -169,6 +209,7 @@ class MessagingWindow:
 class Conversation(Node):
     """A conversation. What a list fetched with its own statement is in the `shown_` attributes; loaders do the rest."""
 
+    kind: ConversationKind = strawberry.field(description="Whether it is with one person or with a group.")
     status: ConversationStatus = strawberry.field(description="Where our work on it stands.")
     folder: Folder = strawberry.field(description="Where the platform put it.")
     category: Category | None = strawberry.field(description="What it is about; needed before it can be resolved.")
@@ -191,7 +232,7 @@ class Conversation(Node):
         """Resolve the page."""
         return self.shown_page or cast("Page | None", self._page(info))
 
-    @strawberry.field(description="Who it is with.")
+    @strawberry.field(description="Who it is with; in a GROUP the contact stands for the group as a whole.")
     def contact(self, info: Info) -> Contact | None:
         """Resolve the contact."""
         return self.shown_contact or cast("Contact | None", self._contact(info))
@@ -214,6 +255,15 @@ class Conversation(Node):
     def labels(self) -> list[Label]:
         """Show the labels."""
         return [Label.of(part) for part in self.view.labels]
+
+    @strawberry.field(
+        description="The people of a GROUP besides the page, as far as they wrote or the network told of them; those who left"
+        " are among them. Empty for a DIRECT conversation."
+    )
+    async def participants(self, info: Info) -> list[Participant]:
+        """List the people."""
+        rows = await info.context.loaders.participants.load(self.view.contact_id)
+        return [Participant.of(row) for row in rows or ()]
 
     @strawberry.field(description="Until when replies may go out; null if the contact never acted.")
     async def window(self, info: Info) -> MessagingWindow | None:
@@ -268,8 +318,7 @@ class Conversation(Node):
         return None if row is None else Page.of(row)
 
     async def _contact(self, info: Info) -> Contact | None:
-        row = await info.context.loaders.contacts.load(self.view.contact_id)
-        return None if row is None else Contact.of(row)
+        return await _contact_of(info, self.view.contact_id)
 
     async def _last_message(self, info: Info) -> Message | None:
         if self.view.last_message_id is None:
@@ -283,6 +332,7 @@ class Conversation(Node):
         """Show a conversation; `enough` names the parts of which nothing is selected that the view does not have."""
         made = cls(
             id=gid(Kind.CONVERSATION, view.id),
+            kind=view.kind,
             status=view.status,
             folder=view.folder,
             category=view.category,
@@ -307,6 +357,11 @@ class Conversation(Node):
 async def _member(info: Info, member_id: UUID | None) -> Member | None:
     row = None if member_id is None else await info.context.loaders.members.load(member_id)
     return None if row is None else Member.of(row)
+
+
+async def _contact_of(info: Info, contact_id: UUID | None) -> Contact | None:
+    row = None if contact_id is None else await info.context.loaders.contacts.load(contact_id)
+    return None if row is None else Contact.of(row)
 
 
 def _gid_or_none(kind: Kind, value: UUID | None) -> strawberry.ID | None:

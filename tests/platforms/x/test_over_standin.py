@@ -10,6 +10,7 @@ import pytest
 from server.platforms.port import (
     FailureReason,
     NotSent,
+    ParticipantsChanged,
     PlatformCallFailed,
     Profile,
     QuotaScope,
@@ -177,6 +178,33 @@ async def test_thirty_days_back_is_as_far_as_a_list_reaches(platform: Platform, 
 
     assert ([one.text for one in reaching.messages], reaching.is_complete) == (["new"], True)
     assert ([one.text for one in beyond.messages], beyond.is_complete) == (["new"], False)
+
+
+async def test_a_backfill_tells_who_came_into_a_group_and_left_it_and_the_list_of_messages_does_not(
+    platform: Platform, connector: XConnector
+) -> None:
+    page, person = await a_scene(platform)
+    where = f"x/customers/{page.page_external_id}/{person}"
+    other = await a_person(platform, page.page_external_id)
+    made = await platform.control(f"{where}/message?silent=1", {"text": "all", "group": [other]})
+    for body in ({"left": True}, {}):
+        await platform.control(f"{where}/move", {"conversation": made["conversation"], **body})
+    since = datetime.now(UTC) - timedelta(minutes=5)
+
+    filled, listed = await connector.backfill(page, since), await connector.list_messages(page, since)
+
+    told = [
+        event
+        for raw in filled.events
+        for event in connector.parse(raw.kind, raw.page_external_id, dict(raw.payload))
+        if isinstance(event, ParticipantsChanged)
+    ]
+    assert {raw.mailbox for raw in filled.events} == {made["conversation"]}
+    assert [(one.person, one.participants, one.is_joined) for one in told] == [
+        (made["conversation"], (person,), True),
+        (made["conversation"], (person,), False),
+    ]
+    assert [one.platform_message_id for one in listed.messages] == [made["id"]]
 
 
 async def test_a_message_is_deleted_for_the_account_alone(platform: Platform, connector: XConnector) -> None:

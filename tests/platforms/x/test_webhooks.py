@@ -137,6 +137,7 @@ def test_a_group_is_one_party_so_that_an_answer_never_reaches_more_people_than_m
     assert (received.person, received.thread_id) == ("1582103724607971332", "1582103724607971332")
     assert isinstance(echoed, MessageEchoed)
     assert (echoed.person, echoed.thread_id) == ("1582103724607971332", "1582103724607971332")
+    assert (received.writer, echoed.is_group) == (PERSON, True)
 
 
 def test_a_conversation_of_two_that_is_named_stays_one_of_two() -> None:
