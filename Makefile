@@ -27,7 +27,7 @@ test: $(READY)  ## Run the tests; TESTS=tests/inbox narrows them
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not faults and not clients" $(TESTS)
 
 .PHONY: check
-check: lint types imports drift  ## Run all that CI runs beside the tests (those of the house rules are among the tests)
+check: lint types imports drift architecture  ## Run all that CI runs beside the tests
 
 .PHONY: lint
 lint: $(READY)  ## Check format and style

@@ -9,9 +9,9 @@ import orjson
 from starlette.requests import Request
 
 from standin.jsonish import BadBody, Json, as_dict, text, text_or_none
+from standin.meta_signing import escaped, signatures
 from standin.runtime import Runtime
 from standin.state import Person
-from standin.webhooks_out import escaped, signatures
 
 REMOVED = 458
 
@@ -93,7 +93,7 @@ async def _permission(run: Runtime, person: Person, given: Json) -> Json:
     change = {"field": name, "value": {"verb": verb, "target_ids": []}}
     entry = {"id": person.id, "uid": person.id, "time": run.world.now_ms() // 1000, "changes": [change]}
     raw = escaped({"object": "permissions", "entry": [entry]})
-    return {"status": await run.webhooks.post(url, raw, signatures(run.world.config, raw))}
+    return {"status": await run.webhooks.post(url, raw, signatures(run.world.config.app_secret, raw))}
 
 
 def _set_scope(run: Runtime, person: Person, name: str, is_granted: bool) -> None:

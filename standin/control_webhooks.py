@@ -7,9 +7,9 @@ import httpx
 from starlette.requests import Request
 
 from standin.jsonish import BadBody, Json, as_dict, as_list, text, text_or_none, whole_or_none
+from standin.meta_signing import escaped, signatures
 from standin.runtime import Runtime
 from standin.state import Page
-from standin.webhooks_out import escaped, signatures
 
 
 async def handshake(run: Runtime, _request: Request, _body: object) -> Json:
@@ -47,7 +47,7 @@ async def replay(run: Runtime, _request: Request, body: object) -> Json:
     kind = text(given, "signature", "good")
     if kind not in ("good", "bad", "none"):
         raise BadBody("signature must be good, bad or none")
-    headers = signatures(run.world.config, raw if kind == "good" else raw + b" ") if kind != "none" else {}
+    headers = signatures(run.world.config.app_secret, raw if kind == "good" else raw + b" ") if kind != "none" else {}
     times = whole_or_none(given, "times")
     return {"answers": [await run.webhooks.post(url, raw, headers) for _ in range(1 if times is None else times)]}
 

@@ -1,35 +1,18 @@
 """Meta's webhooks: which events a page is subscribed to, the envelope, the escaping, the signature and the retries."""
 
-import hashlib
-import hmac
-import json
 import time
 from collections import deque
 from contextlib import AbstractAsyncContextManager
 
 import httpx
 
-from standin.config import StandinConfig
 from standin.faults import Faults
 from standin.jsonish import Json
+from standin.meta_signing import escaped, signatures
 from standin.posting import Event, Posted, Posting
 from standin.state import Page, World
 
 CHANGES_FIELDS = {"feed", "ratings", "mention", "messenger_template_status_update"}
-
-
-def escaped(body: object) -> bytes:
-    """JSON with every non-ASCII character as \\uXXXX in lowercase hex: the form that Meta signs."""
-    return json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-
-
-def signatures(config: StandinConfig, raw: bytes) -> dict[str, str]:
-    """Both signature headers over the exact bytes."""
-    key = config.app_secret.encode()
-    return {
-        "X-Hub-Signature": "sha1=" + hmac.new(key, raw, hashlib.sha1).hexdigest(),
-        "X-Hub-Signature-256": "sha256=" + hmac.new(key, raw, hashlib.sha256).hexdigest(),
-    }
 
 
 def envelope(events: list[Event]) -> Json:
@@ -80,7 +63,7 @@ class GraphDialect:
 
     def headers(self, raw: bytes) -> dict[str, str]:
         """Both signatures."""
-        return {"User-Agent": "facebookexternalua", **signatures(self._world.config, raw)}
+        return {"User-Agent": "facebookexternalua", **signatures(self._world.config.app_secret, raw)}
 
     def is_success(self, status: int) -> bool:
         """200 and nothing else."""

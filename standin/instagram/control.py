@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from standin.controlling import UnknownId, route
 from standin.instagram.phone import Phone
-from standin.instagram.posting import FLAT, Hooks, signed, written
+from standin.instagram.posting import FLAT, Hooks
 from standin.instagram.state import ALL_SCOPES, FIELDS, Account, Studio
 from standin.jsonish import (
     BadBody,
@@ -28,6 +28,7 @@ from standin.jsonish import (
     texts,
     whole_or_none,
 )
+from standin.meta_signing import escaped, signatures
 
 Work = Callable[[Request, object], Awaitable[Json]]
 TIMINGS = ("echo_ms", "read_ms")
@@ -213,11 +214,12 @@ class Control:
         raw = given.get("raw", given.get("body"))
         if raw is None:
             raise BadBody("body is required")
-        content = raw.encode() if isinstance(raw, str) else written(raw)
+        content = raw.encode() if isinstance(raw, str) else escaped(raw)
         kind = text(given, "signature", "good")
         if kind not in ("good", "bad", "none"):
             raise BadBody("signature must be good, bad or none")
-        headers = signed(content if kind == "good" else content + b" ", self._secret(given)) if kind != "none" else {}
+        signed = content if kind == "good" else content + b" "
+        headers = signatures(self._secret(given), signed) if kind != "none" else {}
         times, url = whole_or_none(given, "times"), self._url(given)
         rounds = range(1 if times is None else times)
         return {"answers": [await self._hooks.direct.post(url, content, headers) for _ in rounds]}

@@ -1,32 +1,16 @@
 """Instagram's webhooks: envelope, escaping and signature, by the app of each login; and what follows a message by itself."""
 
-import hashlib
-import hmac
-import json
 import time
 from collections.abc import Callable
 
 from standin.config import StandinConfig
 from standin.instagram.state import Account, Message, Person, Studio
 from standin.jsonish import Json
+from standin.meta_signing import escaped, signatures
 from standin.posting import Event, Posting
 from standin.timers import Timers
 
 FLAT = "flat"
-
-
-def written(body: object) -> bytes:
-    """JSON with every non-ASCII character as \\uXXXX in lowercase hex: the form that Meta signs."""
-    return json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-
-
-def signed(raw: bytes, secret: str) -> dict[str, str]:
-    """Both signature headers over the exact bytes."""
-    key = secret.encode()
-    return {
-        "X-Hub-Signature": "sha1=" + hmac.new(key, raw, hashlib.sha1).hexdigest(),
-        "X-Hub-Signature-256": "sha256=" + hmac.new(key, raw, hashlib.sha256).hexdigest(),
-    }
 
 
 def envelope(events: list[Event]) -> Json:
@@ -79,11 +63,11 @@ class Dialect:
 
     def body(self, events: list[Event]) -> bytes:
         """The envelope, escaped."""
-        return written(envelope(events))
+        return escaped(envelope(events))
 
     def headers(self, raw: bytes) -> dict[str, str]:
         """Both signatures."""
-        return {"User-Agent": "Webhooks/1.0 (https://fb.me/webhooks)", **signed(raw, self.secret)}
+        return {"User-Agent": "Webhooks/1.0 (https://fb.me/webhooks)", **signatures(self.secret, raw)}
 
     def is_success(self, status: int) -> bool:
         """200 and nothing else."""

@@ -22,6 +22,7 @@ from server.contacts import service as contacts
 from server.inbox import service as inbox
 from server.inbox.service import media
 from server.inbox.service.media import Copied
+from server.inbox.views import Parts
 from server.kit.db import Database
 from server.kit.errors import NotFound, PermissionDenied
 from server.kit.ids import new_id
@@ -271,7 +272,7 @@ async def test_what_a_person_wrote_in_a_group_goes_and_what_the_others_wrote_sta
     owner = await a_person(database, settings, client.agency, client.agency.root_id, Role.OWNER)
     async with begin(database, client.agency.scope) as uow:
         group_id, mine, other = [await contacts.identify(uow, client.page, name) for name in ("g_1", "u_1", "u_2")]
-        for name, writer_id in (("u_1", mine), ("u_2", other)):
+        for name, writer_id in (("u_2", other), ("u_1", mine)):
             event = MessageReceived("g_1", f"m_{new_id().hex}", f"{MARK} of {name}", (), await uow.now(), writer=name)
             await inbox.receive_message(uow, client.page, group_id, event, writer_id)
 
@@ -283,3 +284,6 @@ async def test_what_a_person_wrote_in_a_group_goes_and_what_the_others_wrote_sta
     assert [(one.text, one.writer_id) for one in left] == [(f"{MARK} of u_2", other)]
     async with begin_read(database, client.agency.scope) as uow:
         assert [one.contact_id for one in (await inbox.participants(uow, [group_id]))[group_id]] == [other]
+    async with begin_read(database, owner.scope) as uow:
+        listed = await inbox.list_conversations(uow, PageArguments(first=9), None, Parts.every())
+    assert [one.id for one in listed.items] == [talk.id]
