@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Text, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Text, cast, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -80,6 +80,26 @@ LEAVING = (
     Leaving(PendingChangeRow, How.ROWS, of_units(PendingChangeRow.unit_id), of_contact(PendingChangeRow.contact_id)),
     Leaving(ConversationRow, How.ROWS, of_units(ConversationRow.unit_id), of_contact(ConversationRow.contact_id)),
 )
+
+
+_NEWEST_OF_OTHERS = text("""
+UPDATE conversation AS c SET last_message_id = newest.id, last_message_at = newest.occurred_at,
+  revision = c.revision + 1, change_xid = pg_current_xact_id()::text::bigint
+FROM participant AS p, LATERAL (
+  SELECT m.organization_id, m.conversation_id, m.id, m.occurred_at FROM conversation AS mine JOIN message AS m
+    ON m.organization_id = mine.organization_id AND m.conversation_id = mine.id
+  WHERE mine.organization_id = p.organization_id AND mine.contact_id = p.group_id
+    AND m.writer_id IS DISTINCT FROM p.contact_id
+  ORDER BY m.occurred_at DESC, m.id DESC LIMIT 1) AS newest
+WHERE p.organization_id = :organization AND p.contact_id = :contact
+  AND c.organization_id = newest.organization_id AND c.id = newest.conversation_id
+  AND c.last_message_id IS DISTINCT FROM newest.id
+""")
+
+
+async def step_back(uow: UnitOfWork, contact_id: UUID) -> None:
+    """Let every group of a contact show the newest message of somebody else, before the contact's own ones are erased."""
+    await uow.session.execute(_NEWEST_OF_OTHERS, {"organization": uow.scope.organization_id, "contact": contact_id})
 
 
 async def media(uow: UnitOfWork, unit_ids: Sequence[UUID]) -> AsyncIterator[Sequence[Mapping[str, object]]]:

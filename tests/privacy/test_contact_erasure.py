@@ -286,4 +286,6 @@ async def test_what_a_person_wrote_in_a_group_goes_and_what_the_others_wrote_sta
         assert [one.contact_id for one in (await inbox.participants(uow, [group_id]))[group_id]] == [other]
     async with begin_read(database, owner.scope) as uow:
         listed = await inbox.list_conversations(uow, PageArguments(first=9), None, Parts.every())
-    assert [one.id for one in listed.items] == [talk.id]
+    [shown] = listed.items
+    assert shown.last_message is not None
+    assert (shown.id, shown.last_message.text) == (talk.id, f"{MARK} of u_2")

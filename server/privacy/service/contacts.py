@@ -10,6 +10,7 @@ from server.audit import service as audit
 from server.audit.actions import Action
 from server.contacts import leaving as people
 from server.contacts import service as contacts
+from server.inbox import leaving as talks
 from server.kit.errors import NotFound, Problems
 from server.kit.jobs import kind_of
 from server.privacy.errors import ErasureRunning, UnderLegalHold
@@ -88,6 +89,7 @@ async def erase_slice(uow: UnitOfWork, contact_id: UUID, operation_id: UUID) -> 
 async def _erase(uow: UnitOfWork, contact_id: UUID) -> Slice:
     counts = await _forget_traces(uow, contact_id)
     counts["send_intent"] = await sends.tally_contact(uow, contact_id)
+    await talks.step_back(uow, contact_id)
     budget = ROWS_AT_ONCE
     for part in OF_CONTACT:
         gone = await erase_contact(uow, part, contact_id, budget)
