@@ -51,7 +51,7 @@ class Bucket:
 # for another, or a clock that was set back, finds a later time in the row and refills nothing.
 _LEFT = (
     "least(:capacity, rate_bucket.level"
-    " + greatest(0, extract(epoch FROM statement_timestamp() - rate_bucket.filled_at)) * :per_s)"
+    " + greatest(0, extract(epoch FROM statement_timestamp() - rate_bucket.filled_at)) * :per_s + :back)"
 )
 _TAKE = text(f"""
 INSERT INTO rate_bucket AS rate_bucket (key, level, per_s, capacity, filled_at, is_granted)
@@ -72,8 +72,22 @@ DELETE FROM rate_bucket WHERE key IN (
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an attempt: whether it was granted, what is left, and else after how many seconds enough will be there."""
+
+    is_granted: bool
+    level: float
+    wait_s: float
+
+
 async def take(session: AsyncSession, pepper: str, bucket: Bucket, key: str, *, cost: float = 1) -> float:
-    """Take `cost` out of the bucket of `key`; return 0, or after how many seconds enough will be there.
+    """Take `cost` out of the bucket of `key` as `draw` does; return 0, or after how many seconds enough will be there."""
+    return (await draw(session, pepper, bucket, key, cost=cost)).wait_s
+
+
+async def draw(session: AsyncSession, pepper: str, bucket: Bucket, key: str, *, cost: float, back: float = 0) -> Taken:
+    """Give `back` what was taken earlier and not used, then take `cost` out of the bucket of `key`.
 
     What was refused costs nothing. The row stays locked until the transaction ends, so end it soon. The session is one of
     the system role. A cost beyond the capacity is never granted.
@@ -83,9 +97,10 @@ async def take(session: AsyncSession, pepper: str, bucket: Bucket, key: str, *, 
         "capacity": float(bucket.capacity),
         "per_s": float(bucket.per_s),
         "cost": float(cost),
+        "back": float(back),
     }
     row = (await session.execute(_TAKE, values)).one()
-    return 0.0 if row.is_granted else max(0.0, (cost - row.level) / bucket.per_s)
+    return Taken(row.is_granted, row.level, 0.0 if row.is_granted else max(0.0, (cost - row.level) / bucket.per_s))
 
 
 async def sweep(session: AsyncSession, size: int = 1000) -> None:
