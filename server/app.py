@@ -13,11 +13,13 @@ from starlette.routing import BaseRoute
 
 from server.config import Settings, settings
 from server.kit import log
+from server.kit.budgets import Budgets
 from server.kit.crypto import KeyRing
 from server.kit.db import Database
 from server.kit.live import Listener
 from server.platforms import registry
 from server.schema import transport
+from server.schema.admission import Admission
 from server.schema.context import Services
 from server.schema.root import build
 from server.web import (
@@ -51,7 +53,8 @@ def create_app(config: Settings | None = None) -> Starlette:
     database = Database(config.database, KeyRing.parse(config.security.keys.get_secret_value()))
     connectors = registry.build(config)
     listener = Listener(config.database.app_dsn)
-    services = Services(database, connectors, config, listener)
+    budgets = Budgets(database, config.security.pepper.get_secret_value())
+    services = Services(database, connectors, config, listener, Admission(config.admission, config.database), budgets)
     shell = WebDependencies(database, connectors, config)
     schema = build(introspection=config.web.is_open_for_development)
 
@@ -60,6 +63,7 @@ def create_app(config: Settings | None = None) -> Starlette:
         listener.start()
         yield
         await listener.aclose()
+        await budgets.aclose()
         await shell.intake.aclose()
         await connectors.aclose()
         await database.aclose()

@@ -118,6 +118,44 @@ class WebSettings(_Settings):
         return tuple(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
 
 
+class OperationSettings(_Settings):
+    """What one GraphQL operation may take, in points (see limits.json), seconds and bytes of its answer.
+
+    A mutation may take longer than a query, because some of them ask a platform.
+    """
+
+    max_price: int = Field(default=20_000, alias="OPERATION_MAX_PRICE", ge=100)
+    max_anonymous_price: int = Field(default=8_000, alias="OPERATION_MAX_ANONYMOUS_PRICE", ge=100)
+    deadline_s: float = Field(default=10.0, alias="OPERATION_DEADLINE_S", gt=0)
+    mutation_deadline_s: float = Field(default=60.0, alias="OPERATION_MUTATION_DEADLINE_S", gt=0)
+    max_bytes: int = Field(default=4_000_000, alias="OPERATION_MAX_BYTES", ge=10_000)
+
+
+class BudgetSettings(_Settings):
+    """How many points may be spent at once (`capacity`), and how many come back a second, by whom."""
+
+    organization: float = Field(default=400_000, alias="BUDGET_ORGANIZATION", gt=0)
+    organization_per_s: float = Field(default=10_000, alias="BUDGET_ORGANIZATION_PER_S", gt=0)
+    token: float = Field(default=200_000, alias="BUDGET_TOKEN", gt=0)
+    token_per_s: float = Field(default=5_000, alias="BUDGET_TOKEN_PER_S", gt=0)
+    network: float = Field(default=20_000, alias="BUDGET_NETWORK", gt=0)
+    network_per_s: float = Field(default=500, alias="BUDGET_NETWORK_PER_S", gt=0)
+
+
+class AdmissionSettings(_Settings):
+    """Who may work at once in one API process, by connections of its pool.
+
+    `reserved_connections` are left to what is no GraphQL; an organization gets at most `tenant_share` of the others, and has
+    `line` requests waiting at most, of `most_waiting` in all, each for at most `patience` seconds.
+    """
+
+    reserved_connections: int = Field(default=2, alias="ADMISSION_RESERVED_CONNECTIONS", ge=0)
+    tenant_share: float = Field(default=0.5, alias="ADMISSION_TENANT_SHARE", gt=0, le=1)
+    line: int = Field(default=64, alias="ADMISSION_LINE", ge=0)
+    most_waiting: int = Field(default=512, alias="ADMISSION_MOST_WAITING", ge=0)
+    patience_s: float = Field(default=5.0, alias="ADMISSION_PATIENCE_S", gt=0)
+
+
 class MailSettings(_Settings):
     """How mail leaves. Without a host, mail is kept in the database and shown at /dev/mail, in development only."""
 
@@ -234,6 +272,9 @@ class Settings:
         self.broker = BrokerSettings()
         self.security = SecuritySettings()
         self.web = WebSettings()
+        self.operations = OperationSettings()
+        self.budgets = BudgetSettings()
+        self.admission = AdmissionSettings()
         self.mail = MailSettings()
         self.sign_in = SignInSettings()
         self.messenger = MessengerSettings()

@@ -51,6 +51,8 @@ class Answer:
 
     status: int
     body: dict[str, Any]
+    cost: dict[str, Any] | None = None
+    """`extensions.cost`; it is no part of the answer to compare, since a repetition may cost less."""
 
     @property
     def data(self) -> dict[str, Any]:
@@ -83,4 +85,13 @@ class Api:
             headers["idempotency-key"] = key
         body = {"query": query, "variables": variables or {}}
         response = await self.http.post(f"{self.url}/graphql", json=body, headers=headers)
-        return Answer(response.status_code, response.json())
+        return answer_of(response)
+
+
+def answer_of(response: httpx.Response) -> Answer:
+    """Read an answer. No operation of any test may have cost more than its price."""
+    answered = response.json()
+    cost = answered.pop("extensions", {}).get("cost")
+    if cost is not None:
+        assert cost["actualQueryCost"] <= cost["requestedQueryCost"], cost
+    return Answer(response.status_code, answered, cost)

@@ -20,12 +20,12 @@ from sqlalchemy import BigInteger, DateTime, Enum, MetaData, TextClause, Uuid, e
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from server.config import DatabaseSettings, Pooler
 from server.kit.crypto import KeyRing
-from server.kit.errors import TookTooLong, Unavailable
+from server.kit.errors import Busy, TookTooLong, Unavailable
 
 
 class Wall(StrEnum):
@@ -208,13 +208,25 @@ class Database:
     @asynccontextmanager
     async def scoped(self, context: Context) -> AsyncIterator[AsyncSession]:
         """Open a transaction that sees only `context`; commit at the end, roll back on an error."""
-        async with self._translated(), self._app(info={"context": context}) as session, session.begin():
+        async with self.translated(), self._app(info={"context": context}) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """Hold one connection of the pool for several transactions in a row; whatever is open at the end is rolled back."""
+        async with self.translated(), self.app_engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def scoped_on(self, connection: AsyncConnection, context: Context) -> AsyncIterator[AsyncSession]:
+        """Open a transaction as `scoped` does, on a connection that is held already."""
+        async with self.translated(), self._app(bind=connection, info={"context": context}) as session, session.begin():
             yield session
 
     @asynccontextmanager
     async def unscoped_system(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction of the system role, which has rights on a short list of tables only."""
-        async with self._translated(), self._system() as session, session.begin():
+        async with self.translated(), self._system() as session, session.begin():
             yield session
 
     async def aclose(self) -> None:
@@ -224,11 +236,12 @@ class Database:
 
     @staticmethod
     @asynccontextmanager
-    async def _translated() -> AsyncIterator[None]:
+    async def translated() -> AsyncIterator[None]:
+        """Turn what the driver and the pool raise into what callers are told: Unavailable, Busy or TookTooLong."""
         try:
             yield
         except PoolTimeout as error:
-            raise Unavailable from error
+            raise Busy from error
         except (OperationalError, InterfaceError) as error:
             if is_outage(error):
                 raise Unavailable from error

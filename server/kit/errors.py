@@ -113,6 +113,14 @@ class Unavailable(Exception):
         self.retry_after_s = retry_after_s
 
 
+class Busy(Unavailable):
+    """More is asked of this process than it can do at once. Nothing was changed; the caller retries soon."""
+
+    def __init__(self, message: str = "The service is busy. Nothing was changed; retry in a moment.") -> None:
+        super().__init__(retry_after_s=1)
+        self.args = (message,)
+
+
 def error_classes(root: type[DomainError] = DomainError) -> Iterator[type[DomainError]]:
     """Yield every kind of refusal that the loaded slices declare, each once."""
     seen: set[type[DomainError]] = set()

@@ -7,16 +7,13 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLSyntaxError,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
-    parse,
 )
 from strawberry.schema import Schema
 from strawberry.types import get_object_definition
 
-from server.schema.limits import MAX_CHARACTERS, MAX_TOKENS
 from server.schema.permissions import RequireNothing
 
 
@@ -31,14 +28,8 @@ def anonymous_fields(schema: Schema) -> frozenset[str]:
     )
 
 
-def asks_only_for(fields: frozenset[str], text: str) -> bool:
-    """Say whether a document is one operation with nothing but these root fields; what cannot be read is not."""
-    if len(text) > MAX_CHARACTERS:
-        return False
-    try:
-        document = parse(text, max_tokens=MAX_TOKENS)
-    except (GraphQLSyntaxError, RecursionError):
-        return False
+def asks_only_for(fields: frozenset[str], document: DocumentNode) -> bool:
+    """Say whether a document is one operation with nothing but these root fields."""
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     if len(operations) != 1:
         return False

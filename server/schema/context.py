@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
+from server.audit import service as audit
 from server.auth import service as auth
 from server.auth.service import Caller
 from server.config import Settings
+from server.kit.budgets import Budgets, Standing
 from server.kit.db import Database
 from server.kit.live import Listener
 from server.platforms.registry import Registry
+from server.schema.admission import Admission, Turn
 from server.schema.declarations import reads_with
 from server.schema.errors import Unauthenticated
+from server.schema.limits import Prepared
 from server.schema.loaders import Loaders
+from server.schema.metering import Meter
 from server.tenants.scope import Scope
-from server.tenants.uow import UnitOfWork, begin, begin_read
+from server.tenants.shared_read import SharedRead
+from server.tenants.uow import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class Services:
     registry: Registry
     settings: Settings
     listener: Listener
+    admission: Admission
+    budgets: Budgets
 
 
 _NOBODY = Caller("unknown", "unknown")
@@ -52,11 +60,31 @@ class ApiContext:
     """The browser and the network that the request comes from, for what strangers may ask."""
     connection_params: dict[str, object] | None = None
     """What a WebSocket's connection_init brought; browsers cannot send a header with the upgrade."""
-    traces: DataLoader[tuple[UUID, UUID], None] | None = None
-    """Writes traces of privileged reads; made by the first of them."""
+    turn: Turn | None = None
+    """The place among those at work that the request holds; None on a WebSocket, which takes one for each change."""
+    prepared: Prepared | None = None
+    """The document of a request, read already; None on a WebSocket, whose documents are read as they come."""
+    meter: Meter | None = None
+    """What the operation costs so far; None on a WebSocket."""
+    price: int = 0
+    """What the operation may cost at most, in points."""
+    standing: Standing | None = None
+    """What was left of the tightest budget after the price was taken."""
+    end: Callable[[BaseException], None] | None = None
+    """Ends the operation as a whole with one error."""
+    traces: dict[UUID, UUID] = field(default_factory=dict)
+    """Conversations, with their units, that the answer shows by a right from above: traced before the answer leaves."""
+    reads: SharedRead = field(init=False)
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
+        self.reads = SharedRead(
+            self.services.database,
+            lambda: self.scope,
+            self._failed,
+            admit=self._delivery if self.is_socket else nullcontext,
+            is_kept=not self.is_socket,
+        )
         self.loaders = Loaders(self.read)
 
     @property
@@ -73,16 +101,22 @@ class ApiContext:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[UnitOfWork]:
-        """Open a READ ONLY unit of work in the caller's scope. Siblings run concurrently: each opens its own."""
-        async with begin_read(self.services.database, self.scope) as uow:
+        """Take a turn at the operation's READ ONLY transaction. Await no loader and no other read inside: it would never come."""
+        async with self.reads.turn() as uow:
             yield uow
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[UnitOfWork]:
-        """Open the unit of work of one mutation field."""
-        async with begin(self.services.database, self.scope) as uow:
+    async def write(self, scope: Scope | None = None) -> AsyncIterator[UnitOfWork]:
+        """Open the unit of work of one mutation field, on the operation's connection; in a narrower scope, if one is given."""
+        async with self.reads.writing(scope) as uow:
             yield uow
         self.loaders = Loaders(self.read)  # what was loaded before the change is stale
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for somebody else, holding neither the connection nor the turn."""
+        await self.reads.begin_anew()
+        async with nullcontext() if self.turn is None else self.turn.paused():
+            await asyncio.sleep(seconds)
 
     async def reach_anew(self) -> None:
         """Resolve the token again after a change of the tree, so that the answer shows what its maker now reaches."""
@@ -94,8 +128,31 @@ class ApiContext:
         if self.token is None:
             raise Unauthenticated
         services = self.services
-        self.caller = await auth.authenticate(services.database, services.settings.security, self.token)
+        async with self.reads.elsewhere(), self._lane():
+            self.caller = await auth.authenticate(services.database, services.settings.security, self.token)
         self.loaders = Loaders(self.read)
+
+    async def write_traces(self) -> None:
+        """Commit the traces of what the answer shows, on the operation's connection. Before the first byte of it leaves."""
+        traces, self.traces = self.traces, {}
+        if traces:
+            async with self.reads.writing() as uow:
+                await audit.trace_reads(uow, traces)
+
+    def _lane(self) -> AbstractAsyncContextManager[object]:
+        """Return the lane in which the token is read again; a request has its turn already."""
+        if not self.is_socket:
+            return nullcontext()
+        if self.caller is None:
+            return self.services.admission.stranger(self.sender.network)
+        return self._delivery()
+
+    def _delivery(self) -> AbstractAsyncContextManager[None]:
+        return self.services.admission.delivery(self.scope.organization_id)
+
+    def _failed(self, error: BaseException) -> None:
+        if self.end is not None:
+            self.end(error)
 
 
 Info = strawberry.Info[ApiContext, None]

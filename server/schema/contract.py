@@ -28,16 +28,20 @@ from graphql import (
     validate,
 )
 
-from server.config import WebSettings
+from server.config import BudgetSettings, OperationSettings, WebSettings
 from server.kit.pagination import DEFAULT_PAGE, MAX_PAGE
-from server.schema import limits
+from server.schema import limits, pricing
 from server.schema.channels.mutations import MAX_CHOICES
 from server.schema.contract_errors import errors
 from server.schema.contract_permissions import matrix
+from server.schema.cost import STATEMENT
+from server.schema.requests import MAX_VALUES
 from server.schema.root import MAX_NODES, build
 from server.schema.transport import document_id
 from server.tenants.idempotency import KEPT_FOR, MAX_KEY
 
+BUDGETS, OPERATIONS = BudgetSettings.model_fields, OperationSettings.model_fields
+MAX_PRICE: int = OPERATIONS["max_price"].default
 TARGET = Path(__file__).parent.parent.parent / "frontend-contract"
 
 
@@ -66,13 +70,13 @@ def generate(folder: Path = TARGET) -> dict[str, bytes]:
     sdl = built.as_str().rstrip() + "\n"
     schema = build_schema(sdl)
     operations = list(read_operations(folder / "operations"))
-    check(operations, schema, _fields_with_key(sdl))
+    check(operations, schema, _fields_with_key(sdl), built.documents)
     return {
         "schema.graphql": sdl.encode(),
         "introspection.json": _json(introspection_from_schema(schema)),
         "persisted-documents.json": _json({document_id(one.text): one.text for one in operations}),
         "errors.json": _json(errors(schema)),
-        "limits.json": _json(_limits()),
+        "limits.json": _json(_limits(operations, built.documents)),
         "permissions.json": _json(matrix(built)),
     }
 
@@ -91,7 +95,9 @@ def read_operations(folder: Path) -> Iterator[Operation]:
         yield Operation(path, text, document, definitions[0])
 
 
-def check(operations: list[Operation], schema: GraphQLSchema, with_key: frozenset[str]) -> None:
+def check(
+    operations: list[Operation], schema: GraphQLSchema, with_key: frozenset[str], documents: limits.Documents
+) -> None:
     """Raise OperationRefused unless every operation can be sent as it stands. Names are unique."""
     names: set[str] = set()
     for one in operations:
@@ -101,9 +107,17 @@ def check(operations: list[Operation], schema: GraphQLSchema, with_key: frozense
         problems = validate(schema, one.document)
         if problems:
             raise OperationRefused(f"{one.path.name}: {problems[0].message}")
-        limits.check(one.document)
+        price = _price(one, documents)
+        if price > MAX_PRICE:
+            raise OperationRefused(f"{one.path.name}: it costs {price} points, and the limit is {MAX_PRICE}")
         for field in _keyless(one, with_key):
             raise OperationRefused(f"{one.path.name}: {field} needs @idempotent(key:)")
+
+
+def _price(operation: Operation, documents: limits.Documents) -> int:
+    """Return what an operation costs with its default page sizes."""
+    prepared = documents.read(operation.text)
+    return documents.price(prepared, prepared.chosen(operation.name)).points({})
 
 
 def _keyless(operation: Operation, with_key: frozenset[str]) -> Iterator[str]:
@@ -127,19 +141,37 @@ def _fields_with_key(sdl: str) -> frozenset[str]:
     )
 
 
-def _limits() -> Mapping[str, object]:
+def _limits(operations: list[Operation], documents: limits.Documents) -> Mapping[str, object]:
     fields = WebSettings.model_fields
     return {
         "request": {
             "bytes": fields["max_graphql_bytes"].default,
             "documentCharacters": limits.MAX_CHARACTERS,
             "documentTokens": limits.MAX_TOKENS,
-            "depth": limits.MAX_DEPTH,
-            "aliases": limits.MAX_ALIASES,
-            "directives": limits.MAX_DIRECTIVES,
-            "rootFields": limits.MAX_ROOT_FIELDS,
+            "depth": pricing.MAX_DEPTH,
+            "aliases": pricing.MAX_ALIASES,
+            "directives": pricing.MAX_DIRECTIVES,
+            "rootFields": pricing.MAX_ROOT_FIELDS,
+            "fields": pricing.MAX_FIELDS,
+            "comparedPairs": pricing.MAX_PAIRS,
+            "variableValues": MAX_VALUES,
+            "deadlineSeconds": OPERATIONS["deadline_s"].default,
+            "mutationDeadlineSeconds": OPERATIONS["mutation_deadline_s"].default,
+            "answerBytes": OPERATIONS["max_bytes"].default,
             "receiveSeconds": fields["receive_timeout_s"].default,
             "operationsPerRequest": 1,
+        },
+        "cost": {
+            "field": 1,
+            "statement": STATEMENT,
+            "transaction": pricing.BASE,
+            "maxPrice": MAX_PRICE,
+            "maxAnonymousPrice": OPERATIONS["max_anonymous_price"].default,
+            "budgets": {
+                who: {"points": BUDGETS[who].default, "pointsPerSecond": BUDGETS[f"{who}_per_s"].default}
+                for who in ("organization", "token", "network")
+            },
+            "operations": {one.name: _price(one, documents) for one in operations},
         },
         "pages": {"default": DEFAULT_PAGE, "max": MAX_PAGE},
         "lists": {"nodesIds": MAX_NODES, "channelConnectFinishPages": MAX_CHOICES},

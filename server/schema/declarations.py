@@ -46,6 +46,15 @@ class Anonymous:
     """Declares that a field needs no authentication."""
 
 
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    name="idempotencyRequired",
+    description="The field must carry @idempotent(key:) or the request an Idempotency-Key header.",
+)
+class IdempotencyIsRequired:
+    """Declares that a mutation leads to a send, an approval or a publication."""
+
+
 def readable(permission: Permission | None) -> Callable[[type[T]], type[T]]:
     """Declare with which permission objects of a GraphQL type are read; None for every authenticated caller.
 

@@ -45,6 +45,40 @@ class TooComplex(ApiError):
     code = ErrorCode.QUERY_TOO_COMPLEX
 
 
+class Malformed(ApiError):
+    """The request is not one of GraphQL over HTTP, or does not say which operation it means."""
+
+
+class RateLimited(ApiError):
+    """The caller's budget is used up, or too many of its requests are open; after `retry_after_s` seconds there is more."""
+
+    code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlinePassed(ApiError):
+    """The operation took longer than it may. A mutation was rolled back, unless it had ended already."""
+
+    code = ErrorCode.TIMEOUT
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"This took longer than {seconds:g} s and was ended. Ask for less at once, or try again later."
+        )
+
+
+class AnswerTooLarge(ApiError):
+    """The answer grew beyond its limit, and the operation was ended."""
+
+    code = ErrorCode.QUERY_TOO_COMPLEX
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The answer would have more than {limit} bytes and was ended. Ask for smaller pages.")
+
+
 class DocumentNotFound(ApiError):
     """No trusted document has this id."""
 

@@ -1,154 +1,120 @@
-"""Limits of a document: tokens, depth, aliases, directives and root fields; each fragment is measured once.
+"""Documents, read once each: parsed within limits, priced, and only then validated.
 
-Strawberry's own depth and alias limiters walk fragment spreads without memory, so that a kilobyte of fragments which
-each spread the next twice blocks the loop for half a minute (reliability.md finding 7). These are linear in the document.
+Parsing ends at a number of tokens, pricing at a number of fields (pricing.py), and validation of what passed both is bounded
+by them. Strawberry's own depth and alias limiters walk fragment spreads without memory, so that a kilobyte of fragments which
+each spread the next twice blocks the loop for half a minute (reliability.md finding 7).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from graphql import (
     DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
-    InlineFragmentNode,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
-    SelectionSetNode,
     parse,
     specified_rules,
     validate,
 )
-from strawberry.extensions import SchemaExtension
 
-from server.schema.errors import TooComplex
+from server.schema.errors import Malformed, TooComplex
+from server.schema.pricing import MAX_DEPTH, Price, Prices, refuse
 
 MAX_CHARACTERS = 15_000
 MAX_TOKENS = 2_000
-MAX_DEPTH = 14
-MAX_ALIASES = 30
-MAX_DIRECTIVES = 50
-MAX_ROOT_FIELDS = 20
-_CACHED = 512
+MAX_ERRORS = 20
+_CACHED_CHARACTERS = 300_000
+"""What is kept of valid documents; a parsed document takes some hundred times its text in memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """What one selection set adds up to, its fragments included. Counts are capped, so that they stay small numbers."""
+@dataclass(slots=True)
+class Prepared:
+    """A document that was read; its prices and errors are found when they are first asked for."""
 
-    depth: int
-    aliases: int
-    directives: int
+    text: str
+    document: DocumentNode
+    operations: Mapping[str | None, OperationDefinitionNode]
+    prices: Mapping[str | None, Price] | None = field(default=None)
+    errors: list[GraphQLError] | None = field(default=None)
 
+    def chosen(self, name: str | None) -> OperationDefinitionNode:
+        """Return the operation that a request means; raise Malformed that says why there is none."""
+        if not self.operations:
+            raise Malformed("The document has no operation, only fragments.")
+        if name is not None:
+            if name not in self.operations:
+                raise Malformed(f"The document has no operation {name[:100]!r}; check operationName.")
+            return self.operations[name]
+        if len(self.document_operations) > 1:
+            raise Malformed("The document has several operations: name the one that you mean as operationName.")
+        return self.document_operations[0]
 
-_CAP = 1_000_000
-_INTROSPECTION = frozenset({"__schema", "__type"})
-
-
-class _Meter:
-    def __init__(self, document: DocumentNode) -> None:
-        self._fragments = {
-            one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)
-        }
-        self._known: dict[str, Measure] = {}
-        self._open: set[str] = set()
-
-    def measure(self, selection_set: SelectionSetNode | None) -> Measure:
-        if selection_set is None:
-            return Measure(0, 0, 0)
-        depth = aliases = directives = 0
-        for node in selection_set.selections:
-            below = self._below(node)
-            depth = max(depth, below.depth + (1 if isinstance(node, FieldNode) else 0))
-            aliases += below.aliases + (1 if isinstance(node, FieldNode) and node.alias else 0)
-            directives += below.directives + len(node.directives or ())
-        return Measure(min(depth, _CAP), min(aliases, _CAP), min(directives, _CAP))
-
-    def _below(self, node: Any) -> Measure:
-        if isinstance(node, FieldNode) and node.name.value in _INTROSPECTION:
-            return Measure(
-                0, 0, 0
-            )  # tools ask the standard query, 15 deep; where it is not offered validation refuses it
-        if isinstance(node, (FieldNode, InlineFragmentNode)):
-            return self.measure(node.selection_set)
-        return self._fragment(node.name.value) if isinstance(node, FragmentSpreadNode) else Measure(0, 0, 0)
-
-    def _fragment(self, name: str) -> Measure:
-        if name not in self._known:
-            fragment = self._fragments.get(name)
-            if fragment is None or name in self._open:
-                return Measure(0, 0, 0)  # unknown or circular: validation refuses it
-            self._open.add(name)
-            self._known[name] = self.measure(fragment.selection_set)
-            self._open.discard(name)
-        return self._known[name]
+    @property
+    def document_operations(self) -> list[OperationDefinitionNode]:
+        """Return all operations, also those that share a name, which validation refuses."""
+        return [one for one in self.document.definitions if isinstance(one, OperationDefinitionNode)]
 
 
-def check(document: DocumentNode) -> None:
-    """Raise TooComplex that names the limit, for a document that passes one."""
-    meter = _Meter(document)
-    for operation in document.definitions:
-        if isinstance(operation, OperationDefinitionNode):
-            found = meter.measure(operation.selection_set)
-            _refuse("depth", found.depth, MAX_DEPTH)
-            _refuse("aliases", found.aliases, MAX_ALIASES)
-            _refuse("directives", found.directives, MAX_DIRECTIVES)
-            _refuse("root fields", len(operation.selection_set.selections), MAX_ROOT_FIELDS)
-
-
-def _refuse(what: str, found: int, limit: int) -> None:
-    if found > limit:
-        raise TooComplex(f"The document has {what} {found}; the limit is {limit}. Ask for less at once.")
+def name_of(operation: OperationDefinitionNode) -> str | None:
+    """Return the name of an operation, None for one without."""
+    return operation.name.value if operation.name else None
 
 
 class Documents:
-    """Parsed and validated documents by their text: the costly part of a small query is done once."""
+    """The documents of one schema by their text: the costly part of a small query is done once."""
 
-    def __init__(self, *, introspection: bool) -> None:
+    def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
+        self._schema = schema
+        self._prices = Prices(schema)
+        self._hide = not introspection
         self._rules = list(specified_rules) if introspection else [*specified_rules, NoSchemaIntrospectionCustomRule]
-        self._known: OrderedDict[str, tuple[DocumentNode, list[GraphQLError]]] = OrderedDict()
+        self._known: OrderedDict[str, Prepared] = OrderedDict()
+        self._characters = 0
 
-    def read(self, schema: GraphQLSchema, text: str) -> tuple[DocumentNode, list[GraphQLError]]:
-        """Return the document and its validation errors; raise GraphQLSyntaxError or TooComplex."""
+    def read(self, text: str) -> Prepared:
+        """Parse a document; raise GraphQLSyntaxError, or TooComplex for one that is too long."""
         known = self._known.get(text)
         if known is not None:
             self._known.move_to_end(text)
             return known
-        if len(text) > MAX_CHARACTERS:
-            _refuse("characters", len(text), MAX_CHARACTERS)
+        refuse("characters", len(text), MAX_CHARACTERS)
         try:
             document = parse(text, max_tokens=MAX_TOKENS)
-            check(document)
-            errors = validate(schema, document, self._rules, max_errors=20)
         except RecursionError as error:
             raise TooComplex(f"The document is nested too deeply; the limit is {MAX_DEPTH}.") from error
-        self._known[text] = (document, errors)
-        if len(self._known) > _CACHED:
-            self._known.popitem(last=False)
-        return document, errors
+        operations = {name_of(one): one for one in document.definitions if isinstance(one, OperationDefinitionNode)}
+        return Prepared(text, document, operations)
 
-    def extension(self) -> type[SchemaExtension]:
-        """Return the extension that serves parsing and validation from here, for HTTP and WebSocket alike."""
-        documents = self
+    def price(self, prepared: Prepared, operation: OperationDefinitionNode) -> Price:
+        """Return the price of one of a document's operations; raise TooComplex that names the limit it passes."""
+        if prepared.prices is None:
+            prepared.prices = self._prices.of(prepared.document)
+        return prepared.prices[name_of(operation)]
 
-        class Prepared(SchemaExtension):
-            def on_parse(self) -> Iterator[None]:
-                context = self.execution_context
-                core = context.schema._schema
-                context.graphql_document, errors = documents.read(core, context.query or "")
-                context.pre_execution_errors = errors or None
-                self._errors = errors
-                yield
+    def validated(self, prepared: Prepared) -> list[GraphQLError]:
+        """Return what is wrong with a document for this schema; found once. A valid document is kept."""
+        if prepared.errors is None:
+            prepared.errors = self._validate(prepared.document)
+            if not prepared.errors:
+                self._keep(prepared)
+        return prepared.errors
 
-            def on_validate(self) -> Iterator[None]:
-                self.execution_context.pre_execution_errors = self._errors
-                yield
+    def _validate(self, document: DocumentNode) -> list[GraphQLError]:
+        try:
+            return validate(self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=self._hide)
+        except RecursionError as error:
+            raise TooComplex(f"The document is nested too deeply; the limit is {MAX_DEPTH}.") from error
+        except ValueError as error:  # Python converts no integer of more than 4,300 digits
+            raise Malformed("A number of the document has too many digits.") from error
 
-        return Prepared
+    def _keep(self, prepared: Prepared) -> None:
+        self._known[prepared.text] = prepared
+        self._characters += len(prepared.text)
+        while self._characters > _CACHED_CHARACTERS:
+            gone, _ = self._known.popitem(last=False)
+            self._characters -= len(gone)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import strawberry
 from graphql import DirectiveNode, StringValueNode, VariableNode
 from strawberry.extensions import FieldExtension
 from strawberry.extensions.field_extension import AsyncExtensionResolver
-from strawberry.schema_directive import Location
 from strawberry.types.field import StrawberryField
 
 from server.kit.errors import (
@@ -24,7 +24,8 @@ from server.kit.errors import (
 )
 from server.schema import refusals
 from server.schema.context import Info
-from server.schema.declarations import readable
+from server.schema.cost import Cost, held
+from server.schema.declarations import IdempotencyIsRequired, readable
 from server.schema.permissions import RequireNothing, RequirePermission
 from server.tenants import idempotency
 from server.tenants.rules import Permission
@@ -60,7 +61,9 @@ class UserError:
 
     code: UserErrorCode = strawberry.field(description="The stable reason.")  # type: ignore[valid-type]
     message: str = strawberry.field(description="A sentence for people that says what to do.")
-    path: list[str] = strawberry.field(description="The offending input, outermost first; empty for the whole.")
+    path: list[str] = strawberry.field(
+        description="The offending input, outermost first; empty for the whole.", directives=held(3)
+    )
 
 
 @readable(None)
@@ -75,7 +78,7 @@ class ErrorDetail:
     """A name and its values."""
 
     name: str = strawberry.field(description='For example "missing" or "permission".')
-    values: list[str] = strawberry.field(description="The values, as text.")
+    values: list[str] = strawberry.field(description="The values, as text.", directives=held(5))
 
 
 @readable(None)
@@ -83,7 +86,7 @@ class ErrorDetail:
 class DetailedError(UserError):
     """A refusal with data, such as the missing variables of a template."""
 
-    details: list[ErrorDetail] = strawberry.field(description="What would help to mend the input.")
+    details: list[ErrorDetail] = strawberry.field(description="What would help to mend the input.", directives=held(3))
 
 
 def shown(error: DomainError) -> UserError:
@@ -107,6 +110,8 @@ class Refusals(FieldExtension):
     async def resolve_async(self, next_: AsyncExtensionResolver, source: Any, info: Info, **kwargs: Any) -> Any:
         """Resolve, or build a payload that says why not."""
         try:
+            # What an earlier field of the document showed may still hold the connection; services may open their own.
+            await info.context.reads.begin_anew()
             return await next_(source, info, **kwargs)
         except _TOP_LEVEL:
             raise
@@ -114,15 +119,6 @@ class Refusals(FieldExtension):
             return self._payload(user_errors=[shown(one) for one in many.problems])
         except DomainError as one:
             return self._payload(user_errors=[shown(one)])
-
-
-@strawberry.schema_directive(
-    locations=[Location.FIELD_DEFINITION],
-    name="idempotencyRequired",
-    description="The field must carry @idempotent(key:) or the request an Idempotency-Key header.",
-)
-class IdempotencyIsRequired:
-    """Declares that a mutation leads to a send, an approval or a publication."""
 
 
 class NeedsKey(FieldExtension):
@@ -140,17 +136,31 @@ class NeedsKey(FieldExtension):
         return await next_(source, info, **kwargs)
 
 
-def anonymous_mutation(payload: type, description: str) -> Any:
+WRITES = [Cost(weight=10, statements=40)]
+"""What a mutation costs that declares nothing else: it reads, checks, writes, leaves a trail and defers work."""
+PROVES = [Cost(weight=50, statements=10)]
+"""What a mutation costs that anybody may ask for: a password is hashed, and attempts are counted."""
+
+
+def anonymous_mutation(payload: type, description: str, *, costs: Sequence[object] = PROVES) -> Any:
     """Declare a mutation field that needs no token. It is not idempotent: there is no caller to keep a key for."""
-    return strawberry.mutation(description=description, extensions=[RequireNothing(), Refusals(payload)])
+    extensions = [RequireNothing(), Refusals(payload)]
+    return strawberry.mutation(description=description, extensions=extensions, directives=costs)
 
 
-def mutation(permission: Permission | None, payload: type, description: str, *, needs_key: bool = False) -> Any:
-    """Declare a mutation field with its permission and payload; `needs_key` for what sends, approves or publishes."""
+def mutation(
+    permission: Permission | None,
+    payload: type,
+    description: str,
+    *,
+    needs_key: bool = False,
+    costs: Sequence[object] = WRITES,
+) -> Any:
+    """Declare a mutation field with its permission, payload and costs; `needs_key` for what sends, approves or publishes."""
     # The last one is the outermost: refusals of the permission and of the service alike become data.
     inner: list[FieldExtension] = [NeedsKey()] if needs_key else []
     extensions = [*inner, RequirePermission(permission), Refusals(payload)]
-    return strawberry.mutation(description=description, extensions=extensions)
+    return strawberry.mutation(description=description, extensions=extensions, directives=costs)
 
 
 def key_of(info: Info) -> str | None:
@@ -180,9 +190,13 @@ async def perform(
     back. `input` is what the key is bound to. The payload is built from the result after the commit.
     """
     key = key_of(info)
-    given = strawberry.asdict(input)
-    async with info.context.write() as uow:
-        if key is None:
+    if key is None:
+        async with info.context.write() as uow:
             return await effect(uow)
-        mark = idempotency.fingerprint(info.field_name, {"input": given})
-        return await idempotency.once(uow, key, mark, lambda: effect(uow))
+    mark = idempotency.fingerprint(info.field_name, {"input": strawberry.asdict(input)})
+
+    async def attempt() -> Mapping[str, object]:
+        async with info.context.write() as uow:
+            return await idempotency.once(uow, key, mark, partial(effect, uow))
+
+    return await idempotency.in_turn(attempt, info.context.wait)

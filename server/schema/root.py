@@ -44,6 +44,7 @@ from server.schema.consent.queries import ConsentQuery
 from server.schema.contacts.mutations import ContactsMutation
 from server.schema.contacts.queries import ContactsQuery
 from server.schema.context import ApiContext, Info
+from server.schema.cost import Cost, sized_by
 from server.schema.guards import guard
 from server.schema.inbox.mutations import InboxMutation
 from server.schema.inbox.queries import InboxQuery
@@ -52,13 +53,16 @@ from server.schema.inbox.taking_back import TakingBackMutation
 from server.schema.jobs.queries import JobsQuery
 from server.schema.limits import Documents
 from server.schema.masking import mask
+from server.schema.metering import MeteredExecutor
 from server.schema.nodes import Node, find
+from server.schema.operations import FromDocuments
 from server.schema.people.mutations import PeopleMutation
 from server.schema.people.queries import PeopleQuery
 from server.schema.permissions import query
 from server.schema.plain import shorten
 from server.schema.privacy.mutations import PrivacyMutation
 from server.schema.privacy.queries import PrivacyQuery
+from server.schema.rate_limit import RateLimitQuery
 from server.schema.results import DetailedError, InputError
 from server.schema.scalars import SCALARS
 from server.schema.sends.mutations import SendsMutation
@@ -102,17 +106,22 @@ class Query(
     SendsQuery,
     JobsQuery,
     PrivacyQuery,
+    RateLimitQuery,
 ):
     """All root queries."""
 
-    @query(None, "Any object by its id; null if there is none in reach.")
+    @query(None, "Any object by its id; null if there is none in reach.", costs=[Cost(weight=2, statements=10)])
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
     ) -> Node | None:
         """Find one node."""
         return await find(info.context, id)
 
-    @query(None, "Several objects by id, in the order of the ids; null for each that is not in reach. At most 100.")
+    @query(
+        None,
+        "Several objects by id, in the order of the ids; null for each that is not in reach. At most 100.",
+        costs=sized_by("ids", 100, statements=60),
+    )
     async def nodes(
         self,
         info: Info,
@@ -170,7 +179,21 @@ IDEMPOTENT = GraphQLDirective(
 
 
 class ApiSchema(strawberry.Schema):
-    """The schema with @idempotent, which is read from the document and needs no hook on every field."""
+    """The schema with its documents, and @idempotent, which is read from the document and needs no hook on every field."""
+
+    def __init__(self, *, introspection: bool, is_sorted: bool) -> None:
+        super().__init__(
+            query=Query,
+            mutation=Mutation,
+            subscription=Subscription,
+            types=[InputError, DetailedError],
+            extensions=[FromDocuments],
+            execution_context_class=MeteredExecutor,
+            config=StrawberryConfig(
+                sort_schema=is_sorted, scalar_map=SCALARS, disable_field_suggestions=not introspection
+            ),
+        )
+        self.documents = Documents(self._schema, introspection=introspection)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Give every error its code; mask and log what was not expected. Refusals are no news for the log."""
@@ -182,21 +205,16 @@ class ApiSchema(strawberry.Schema):
         return (*super()._collect_graphql_directives(schema_directive_types), IDEMPOTENT)
 
 
-def build(*, introspection: bool, is_sorted: bool = False) -> strawberry.Schema:
-    """Build the schema; documents are parsed, limited and validated once each, plain values are found the short way.
+def build(*, introspection: bool, is_sorted: bool = False) -> ApiSchema:
+    """Build the schema; plain values are found the short way, and permissions checked between types.
 
     Sorted for printing only: sorting copies the enums, and the copies do not know their Python values.
     """
-    return guard(shorten(declared(introspection=introspection, is_sorted=is_sorted)))
+    made = declared(introspection=introspection, is_sorted=is_sorted)
+    guard(shorten(made))
+    return made
 
 
-def declared(*, introspection: bool, is_sorted: bool = False) -> strawberry.Schema:
+def declared(*, introspection: bool, is_sorted: bool = False) -> ApiSchema:
     """Build the schema with the resolvers of Strawberry; `build` gives the same answers sooner."""
-    return ApiSchema(
-        query=Query,
-        mutation=Mutation,
-        subscription=Subscription,
-        types=[InputError, DetailedError],
-        extensions=[Documents(introspection=introspection).extension()],
-        config=StrawberryConfig(sort_schema=is_sorted, scalar_map=SCALARS, disable_field_suggestions=not introspection),
-    )
+    return ApiSchema(introspection=introspection, is_sorted=is_sorted)

@@ -1,246 +1,208 @@
-"""GraphQL over HTTP and WebSocket: reading requests, authenticating them, and answering by the specification.
+"""GraphQL over HTTP: who is let in, at what price, and how an operation runs and ends.
 
-HTTP follows "GraphQL over HTTP": `application/graphql-response+json` answers a refused request with 4xx, plain
-`application/json` with 200. Batches, GET and subscriptions over HTTP are not offered.
+Batches, GET and subscriptions over HTTP are not offered; subscriptions have sockets.py.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-import orjson
-import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationDefinitionNode, OperationType
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
-from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.ides import get_graphql_ide_html
-from strawberry.schema import Schema
-from strawberry.types.graphql import OperationType
+from strawberry.types.graphql import OperationType as Allowed
 
 from server.auth import service as auth
-from server.auth.browsers import CSRF_HEADER, TOKEN, Sent, comes_from_us, is_csrf_of
-from server.auth.service import Caller
-from server.config import Settings
-from server.kit.errors import Unavailable
-from server.kit.ids import encode, new_id
+from server.kit.errors import TookTooLong, Unavailable
+from server.schema import answers, spending
 from server.schema.anonymous import anonymous_fields, asks_only_for
+from server.schema.answers import Answer
 from server.schema.context import ApiContext, Services
-from server.schema.errors import ApiError, DocumentNotFound, ErrorCode, Unauthenticated
-from server.schema.masking import mask
+from server.schema.dry_run import only_rate_limit
+from server.schema.errors import ApiError, DeadlinePassed, DocumentNotFound, Malformed, TooComplex, Unauthenticated
+from server.schema.limits import Prepared
+from server.schema.metering import Bounds, Meter, metered
+from server.schema.pricing import INTROSPECTION
+from server.schema.requests import MODERN, Wanted, bearer, cookie_token, read, request_id_of, sender_of
+from server.schema.root import ApiSchema
+from server.schema.sockets import SocketEndpoint
+from server.tenants.scope import Scope as Caller
 
-_MODERN = "application/graphql-response+json"
-_OPERATIONS = (OperationType.QUERY, OperationType.MUTATION)
-_STATUS = {ErrorCode.UNAUTHENTICATED: 401, ErrorCode.UNAVAILABLE: 503}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A request's body, read and checked in its form."""
-
-    query: str
-    variables: dict[str, Any] | None
-    operation_name: str | None
-
-
-class Malformed(ApiError):
-    """The body is not a GraphQL request."""
+_ALLOWED = (Allowed.QUERY, Allowed.MUTATION)
 
 
 class HttpEndpoint:
     """Answers POST /graphql, and GET with GraphiQL in development."""
 
-    def __init__(self, schema: Schema, services: Services, documents: Mapping[str, str]) -> None:
+    def __init__(self, schema: ApiSchema, services: Services, documents: dict[str, str]) -> None:
         self._schema = schema
         self._services = services
         self._documents = documents
-        self._anonymous = anonymous_fields(schema)
+        # Where the schema is shown at all, tools may ask for it before anybody has a token.
+        self._anonymous = anonymous_fields(schema) | (INTROSPECTION if _is_open(services) else frozenset())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         request = Request(scope, receive)
-        if request.method == "GET" and self._services.settings.web.is_open_for_development:
+        if request.method == "GET" and _is_open(self._services):
             await HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))(scope, receive, send)
             return
         request_id = request_id_of(scope)
-        is_modern = _MODERN in request.headers.get("accept", "")
         try:
-            wanted = self._read(request, await request.body())
-            context = await self._context(request, request_id, wanted)
-        except (ApiError, Unavailable) as error:
-            answer = _refusal(error, request_id)
-            await _response(answer, is_modern, is_request_error=True)(scope, receive, send)
-            return
-        result = await self._schema.execute(
-            wanted.query,
-            variable_values=wanted.variables,
-            context_value=context,
-            operation_name=wanted.operation_name,
-            allowed_operation_types=_OPERATIONS,
-        )
-        answer = (
-            {} if result.errors and result.data is None and _is_request_error(result.errors) else {"data": result.data}
-        )
-        if result.errors:
-            answer["errors"] = [_told(error, request_id) for error in result.errors]
-        await _response(answer, is_modern, is_request_error="data" not in answer)(scope, receive, send)
+            answer = await self._answer(request, read(request, await request.body()), request_id)
+        except (ApiError, Unavailable, TookTooLong, GraphQLError) as error:
+            answer = answers.refused(error, request_id)
+        is_modern = MODERN in request.headers.get("accept", "")
+        await answers.response(answer, is_modern=is_modern)(scope, receive, send)
 
-    def _read(self, request: Request, body: bytes) -> Wanted:
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type != "application/json":
-            raise Malformed("Send the request as application/json.")
-        try:
-            data = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise Malformed("The body is not JSON in UTF-8.") from error
-        if not isinstance(data, dict):
-            raise Malformed("The body must be one JSON object; batches are not offered.")
-        return self._wanted(data)
-
-    def _wanted(self, data: dict[str, Any]) -> Wanted:
-        query, document_id = data.get("query"), data.get("documentId")
-        variables, name = data.get("variables"), data.get("operationName")
-        if document_id is not None and query is None:
-            if not isinstance(document_id, str) or document_id not in self._documents:
-                raise DocumentNotFound
-            query = self._documents[document_id]
-        if not isinstance(query, str) or not query.strip():
-            raise Malformed("Give a query (text) or a documentId.")
-        if variables is not None and not isinstance(variables, dict):
-            raise Malformed("variables must be an object.")
-        if name is not None and not isinstance(name, str):
-            raise Malformed("operationName must be a text.")
-        if not isinstance(data.get("extensions", {}), (dict, type(None))):
-            raise Malformed("extensions must be an object.")
-        return Wanted(query, variables, name)
-
-    async def _context(self, request: Request, request_id: str, wanted: Wanted) -> ApiContext:
+    async def _answer(self, request: Request, wanted: Wanted, request_id: str) -> Answer:
         token = bearer(request.headers.get("authorization"))
-        services = self._services
-        caller = None
-        is_anonymous = token is None and asks_only_for(self._anonymous, wanted.query)
-        if token is None and not is_anonymous:
-            token = _cookie(request, services.settings, request.headers.get(CSRF_HEADER))
-        if token is not None:
-            caller = await auth.authenticate(services.database, services.settings.security, token)
-            if caller is None:
+        prepared = self._for_anybody(wanted) if token is None else None
+        if token is None and prepared is None:
+            token = cookie_token(request, self._services.settings)
+            if token is None:
                 raise Unauthenticated
-        elif not is_anonymous and not services.settings.web.is_open_for_development:
-            raise Unauthenticated
-        key = request.headers.get("idempotency-key")
-        return ApiContext(services, request_id, token, caller, key, sender=_sender(request))
-
-
-class SocketEndpoint(GraphQL[ApiContext, None]):
-    """Subscriptions over graphql-transport-ws. The token comes with the upgrade or in connection_init."""
-
-    def __init__(self, schema: Schema, services: Services) -> None:
-        super().__init__(
-            schema,
-            graphql_ide=None,
-            allow_queries_via_get=False,
-            subscription_protocols=("graphql-transport-ws",),
-            max_subscriptions_per_connection=50,
-            allowed_origins=services.settings.web.origins,
+        context = ApiContext(
+            self._services,
+            request_id,
+            token,
+            None,
+            request.headers.get("idempotency-key"),
+            sender=sender_of(request),
         )
-        self._services = services
+        async with self._turn(context):
+            context.prepared = prepared = prepared or self._prepared(wanted, context.caller)
+            return await self._run(context, prepared, wanted)
 
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> ApiContext:
-        """Build the context of one socket; who calls is settled in on_ws_connect."""
-        token = bearer(request.headers.get("authorization"))
-        cookie = request.cookies.get(TOKEN.on(self._services.settings))  # of a page whose origin was checked already
-        return ApiContext(self._services, request_id_of(request.scope), token, None, is_socket=True, cookie=cookie)
+    def _for_anybody(self, wanted: Wanted) -> Prepared | None:
+        """Return the document if nobody has to be known for it; None for every other one, also for what cannot be read."""
+        try:
+            prepared = self._prepared(wanted, None)
+        except (GraphQLError, TooComplex):
+            return None
+        return prepared if asks_only_for(self._anonymous, prepared.document) else None
 
-    async def on_ws_connect(self, context: ApiContext) -> None:
-        """Authenticate before anything is subscribed; a socket without a valid token is closed with 4403."""
-        parameters = context.connection_params or {}
-        if context.token is None:
-            context.token = bearer(parameters.get("authorization", parameters.get("Authorization")))
-        if context.token is None and _has_other_half(self._services.settings, context.cookie, parameters.get("csrf")):
-            context.token = context.cookie
-        if context.token is not None:
-            await context.refresh()
+    def _prepared(self, wanted: Wanted, caller: Caller | None) -> Prepared:
+        text = wanted.query
+        if text is None:
+            text = self._documents.get(wanted.document_id or "")
+            if text is None:
+                raise DocumentNotFound
+        return self._schema.documents.read(text)
+
+    @asynccontextmanager
+    async def _turn(self, context: ApiContext) -> AsyncIterator[None]:
+        """Hold a turn of the caller's; who calls is settled inside. Raises Unauthenticated for a token that is not valid."""
+        admission, token = self._services.admission, context.token
+        if token is None:
+            async with admission.anonymous(context.sender.network) as context.turn:
+                yield
+            return
+        tenant = admission.tenant_of(token)
+        if tenant is None:
+            async with admission.stranger(context.sender.network):
+                await self._authenticate(context, token)
+            tenant = context.scope.organization_id
+        async with admission.tenant(tenant) as context.turn:
+            if context.caller is None:
+                await self._authenticate(context, token)
+            yield
+
+    async def _authenticate(self, context: ApiContext, token: str) -> None:
+        services = self._services
+        context.caller = await auth.authenticate(services.database, services.settings.security, token)
         if context.caller is None:
-            raise ConnectionRejectionError({"code": ErrorCode.UNAUTHENTICATED.value})
+            services.admission.forget(token)
+            raise Unauthenticated
+        services.admission.remember(token, context.caller.organization_id)
 
-    def encode_json(self, data: object) -> str:
-        """Write JSON text."""
-        return orjson.dumps(data).decode()
+    async def _run(self, context: ApiContext, prepared: Prepared, wanted: Wanted) -> Answer:
+        documents = self._schema.documents
+        operation = prepared.chosen(wanted.operation_name)
+        if operation.operation is OperationType.SUBSCRIPTION:
+            raise Malformed(
+                "Subscriptions go over the WebSocket, by graphql-transport-ws; send queries and mutations here."
+            )
+        async with spending.paid(context, documents, prepared, operation, wanted.variables):
+            errors = documents.validated(prepared)
+            if errors:
+                return {"errors": answers.told(list(errors), context.request_id)}
+            context.prepared = only_rate_limit(prepared, operation, wanted.variables)
+            try:
+                return await self._execute(context, operation, wanted)
+            finally:
+                await context.reads.aclose()
 
-
-def _cookie(request: Request, settings: Settings, csrf: str | None) -> str | None:
-    """Return the token of the cookie; raise Unauthenticated if one came from another site or without its other half."""
-    cookie = request.cookies.get(TOKEN.on(settings))
-    if cookie is None:
-        return None
-    sent = Sent(*(request.headers.get(name) for name in ("origin", "host", "sec-fetch-site")))
-    if not comes_from_us(settings, sent, settings.web.origins):
-        raise Unauthenticated
-    if not _has_other_half(settings, cookie, csrf):
-        raise Unauthenticated
-    return cookie
-
-
-def _has_other_half(settings: Settings, cookie: str | None, given: object) -> bool:
-    return is_csrf_of(settings, TOKEN.base, cookie, given if isinstance(given, str) else None)
-
-
-def _sender(request: Request) -> Caller:
-    host = None if request.client is None else request.client.host
-    return Caller(request.headers.get("user-agent", ""), auth.network_of(host))
-
-
-def bearer(header: object) -> str | None:
-    """Return the token of an Authorization header."""
-    if not isinstance(header, str):
-        return None
-    kind, _, token = header.partition(" ")
-    return token.strip() if kind.lower() == "bearer" and token.strip() else None
-
-
-def request_id_of(scope: Any) -> str:
-    """Return the id that the middleware gave the request."""
-    found = scope.get("state", {}).get("request_id")
-    return found if isinstance(found, str) else encode("req", new_id())
-
-
-def _told(error: GraphQLError, request_id: str) -> dict[str, Any]:
-    mask(error, request_id)
-    return dict(error.formatted)
+    async def _execute(self, context: ApiContext, operation: OperationDefinitionNode, wanted: Wanted) -> Answer:
+        limits = self._services.settings.operations
+        is_query = operation.operation is OperationType.QUERY
+        bounds = Bounds(limits.deadline_s if is_query else limits.mutation_deadline_s, limits.max_bytes)
+        run = _Run(context, bounds)
+        result = await run.to_the_end(
+            self._schema.execute(
+                context.prepared.text if context.prepared else None,
+                variable_values=wanted.variables,
+                context_value=context,
+                operation_name=wanted.operation_name,
+                allowed_operation_types=_ALLOWED,
+            )
+        )
+        await context.write_traces()
+        is_refused = result.data is None and bool(result.errors) and all(one.path is None for one in result.errors)
+        answer: Answer = {} if is_refused else {"data": result.data}
+        if result.errors:
+            answer["errors"] = answers.told(result.errors, context.request_id)
+        answer["extensions"] = {"cost": answers.cost(context)}
+        return answer
 
 
-def _is_request_error(errors: list[GraphQLError]) -> bool:
-    return all(error.path is None for error in errors)
+class _Run:
+    """One operation on its way: it ends with its result, or as a whole with the first reason to end it."""
 
+    def __init__(self, context: ApiContext, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._reason: BaseException | None = None
+        self._task: asyncio.Task[Any] | None = None
+        context.end = self._end
+        context.meter = self._meter = Meter(bounds, self._end)
 
-def _refusal(error: ApiError | Unavailable, request_id: str) -> dict[str, Any]:
-    code = error.code if isinstance(error, ApiError) else ErrorCode.UNAVAILABLE
-    return {"errors": [{"message": str(error), "extensions": {"code": code.value, "requestId": request_id}}]}
+    async def to_the_end(self, work: Any) -> Any:
+        """Return what the work returns. Raises the reason for which it was ended; its statements are cancelled then."""
+        with metered(self._meter):
+            self._task = asyncio.create_task(work)
+        seconds = self._bounds.seconds
+        alarm = asyncio.get_running_loop().call_later(seconds, self._end, DeadlinePassed(seconds))
+        try:
+            result = await self._task
+        except asyncio.CancelledError:
+            if self._reason is None:
+                raise  # the request itself was cancelled
+            raise self._reason from None
+        finally:
+            alarm.cancel()
+        if self._reason is not None:
+            raise self._reason
+        return result
 
-
-def _response(answer: dict[str, Any], is_modern: bool, *, is_request_error: bool) -> Response:
-    codes = {one["extensions"]["code"] for one in answer.get("errors", ())}
-    status = next((_STATUS[code] for code in _STATUS if code.value in codes), 200)
-    if status == 200 and is_request_error and (is_modern or ErrorCode.BAD_REQUEST.value in codes):
-        status = 400
-    headers = {"retry-after": "5"} if status == 503 else {}
-    media = f"{_MODERN}; charset=utf-8" if is_modern else "application/json; charset=utf-8"
-    return Response(orjson.dumps(answer, default=str), status, headers, media)
+    def _end(self, reason: BaseException) -> None:
+        if self._reason is None and self._task is not None:
+            self._reason = reason
+            self._task.cancel()
 
 
 def document_id(text: str) -> str:
-    """Return the id of a trusted document: `sha256:<hex>` of its text."""
+    """Return the id of a known document: `sha256:<hex>` of its text."""
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def routes(schema: strawberry.Schema, services: Services, documents: Mapping[str, str]) -> list[Route | WebSocketRoute]:
+def routes(schema: ApiSchema, services: Services, documents: dict[str, str]) -> list[Route | WebSocketRoute]:
     """Return the routes of the API."""
     endpoint: Any = HttpEndpoint(schema, services, documents)
     socket: Any = SocketEndpoint(schema, services)

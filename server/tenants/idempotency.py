@@ -1,21 +1,21 @@
 """Idempotency: one intention has one effect, however often it is asked for.
 
-The row is written in the transaction of the effect. A second request with the same key waits for the first on the unique
-key and then gets the stored result; with another input it is refused. A refused request stores nothing and may be repeated.
+The row is written in the transaction of the effect, under a lock of its key. A second request with the same key meanwhile
+is told to come again, so that it waits without a connection; later it gets the stored result, and with another input it is
+refused. A refused request stores nothing and may be repeated.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import orjson
-from psycopg import errors as pg
-from sqlalchemy import delete, func, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import delete, func, select, text, tuple_, update
 
 from server.kit.errors import IdempotencyInProgress, IdempotencyKeyReused, InvalidInput
 from server.tenants.models import IdempotencyRow
@@ -23,6 +23,20 @@ from server.tenants.uow import UnitOfWork
 
 MAX_KEY = 255
 KEPT_FOR = timedelta(days=7)
+_PAUSES_S = (0.05, 0.1, 0.2, *(0.4,) * 24)
+T = TypeVar("T")
+
+# The lock ends with the transaction. Waiting for the unique key instead would hold a connection for each that waits.
+_TAKE = text("""
+INSERT INTO idempotency (organization_id, actor_id, key, fingerprint)
+SELECT :organization, :actor, :key, :mark
+WHERE pg_try_advisory_xact_lock(hashtextextended(:lock, 0))
+ON CONFLICT DO NOTHING RETURNING key
+""")
+
+
+class KeyInUse(Exception):
+    """The first request with this key is still running; end the transaction, wait, and ask again."""
 
 
 def fingerprint(field: str, arguments: Mapping[str, object]) -> bytes:
@@ -35,8 +49,8 @@ async def once(
 ) -> Mapping[str, object]:
     """Run `effect` once for the key and return its result (JSON values), now and on every repetition.
 
-    Raises InvalidInput for an unusable key, IdempotencyKeyReused for another input under the same key, and
-    IdempotencyInProgress when the first request takes longer than the lock timeout.
+    Raises InvalidInput for an unusable key, IdempotencyKeyReused for another input under the same key, and KeyInUse,
+    without waiting, while the first request is running.
     """
     if not 1 <= len(key) <= MAX_KEY or not key.isprintable():
         raise InvalidInput(f"An idempotency key has 1 to {MAX_KEY} printable characters.", path=("idempotencyKey",))
@@ -45,19 +59,14 @@ async def once(
         IdempotencyRow.actor_id == uow.scope.actor.id,
         IdempotencyRow.key == key,
     )
-    taken = insert(IdempotencyRow).values(
-        organization_id=uow.scope.organization_id, actor_id=uow.scope.actor.id, key=key, fingerprint=mark
-    )
-    try:
-        created = await uow.session.execute(taken.on_conflict_do_nothing().returning(IdempotencyRow.key))
-    except OperationalError as error:
-        if isinstance(error.orig, pg.LockNotAvailable):
-            raise IdempotencyInProgress from error
-        raise
+    organization, actor = uow.scope.organization_id, uow.scope.actor.id
+    taken = {"organization": organization, "actor": actor, "key": key, "mark": mark}
+    created = await uow.session.execute(_TAKE, {**taken, "lock": f"idempotency {organization} {actor} {key}"})
     if created.first() is None:
-        stored = (
-            await uow.session.execute(select(IdempotencyRow.fingerprint, IdempotencyRow.result).where(*mine))
-        ).one()
+        found = await uow.session.execute(select(IdempotencyRow.fingerprint, IdempotencyRow.result).where(*mine))
+        stored = found.one_or_none()
+        if stored is None:
+            raise KeyInUse
         if bytes(stored.fingerprint) != mark:
             raise IdempotencyKeyReused
         result: Mapping[str, object] = stored.result or {}
@@ -65,6 +74,20 @@ async def once(
     result = await effect()
     await uow.session.execute(update(IdempotencyRow).where(*mine).values(result=dict(result)))
     return result
+
+
+async def in_turn(attempt: Callable[[], Awaitable[T]], pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> T:
+    """Run an attempt that calls `once` in a unit of work of its own, again and again while its key is in use.
+
+    `pause` waits between two attempts, for some seconds, and holds nothing meanwhile. Raises IdempotencyInProgress when the
+    first request is still running after about 10 s.
+    """
+    for seconds in _PAUSES_S:
+        try:
+            return await attempt()
+        except KeyInUse:
+            await pause(seconds)
+    raise IdempotencyInProgress
 
 
 async def forget_old(uow: UnitOfWork) -> None:

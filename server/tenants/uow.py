@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from server.kit import jobs, live
 from server.kit.clock import database_now
@@ -92,6 +92,22 @@ async def begin(database: Database, scope: Scope) -> AsyncIterator[UnitOfWork]:
 async def begin_read(database: Database, scope: Scope) -> AsyncIterator[UnitOfWork]:
     """Open a READ ONLY unit of work: a resolver that writes fails by construction."""
     async with database.scoped(scope.context(read_only=True)) as session:
+        yield UnitOfWork(session, scope, database.keys)
+
+
+@asynccontextmanager
+async def begin_on(database: Database, connection: AsyncConnection, scope: Scope) -> AsyncIterator[UnitOfWork]:
+    """Open a unit of work that may write on a connection that is held already."""
+    async with database.scoped_on(connection, scope.context(read_only=False)) as session:
+        uow = UnitOfWork(session, scope, database.keys)
+        yield uow
+        await uow.flush()
+
+
+@asynccontextmanager
+async def begin_read_on(database: Database, connection: AsyncConnection, scope: Scope) -> AsyncIterator[UnitOfWork]:
+    """Open a READ ONLY unit of work on a connection that is held already."""
+    async with database.scoped_on(connection, scope.context(read_only=True)) as session:
         yield UnitOfWork(session, scope, database.keys)
 
 

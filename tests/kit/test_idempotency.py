@@ -13,7 +13,7 @@ from server.kit.db import Database
 from server.kit.errors import IdempotencyInProgress, IdempotencyKeyReused, InvalidInput
 from server.kit.ids import new_id
 from server.tenants import service as tenants
-from server.tenants.idempotency import fingerprint, forget_old, once
+from server.tenants.idempotency import fingerprint, forget_old, in_turn, once
 from server.tenants.rules import UnitKind
 from server.tenants.scope import Scope
 from server.tenants.uow import UnitOfWork, begin, begin_read
@@ -31,8 +31,11 @@ async def _create(uow: UnitOfWork, agency: AnOrganization) -> Mapping[str, objec
 async def _ask(
     database: Database, agency: AnOrganization, key: str, mark: bytes = MARK, scope: Scope | None = None
 ) -> Mapping[str, object]:
-    async with begin(database, scope or agency.scope) as uow:
-        return await once(uow, key, mark, lambda: _create(uow, agency))
+    async def attempt() -> Mapping[str, object]:
+        async with begin(database, scope or agency.scope) as uow:
+            return await once(uow, key, mark, lambda: _create(uow, agency))
+
+    return await in_turn(attempt)
 
 
 async def _made(database: Database, agency: AnOrganization) -> int:
@@ -122,16 +125,26 @@ async def test_whoever_waits_for_one_that_fails_does_the_work(database: Database
     assert await _made(database, agency) == 1
 
 
-async def test_one_that_takes_too_long_is_told_to_be_still_running(database: Database, agency: AnOrganization) -> None:
-    async def impatient() -> None:
+async def test_whoever_waits_is_told_so_at_once_and_holds_no_connection(
+    database: Database, agency: AnOrganization
+) -> None:
+    held: list[int] = []
+
+    async def look(_seconds: float) -> None:
+        held.append(database.app_engine.pool.checkedout())  # type: ignore[attr-defined]
+
+    async def attempt() -> None:
         async with begin(database, agency.scope) as uow:
-            await uow.session.execute(text("SET LOCAL lock_timeout = '50ms'"))
             await once(uow, "k", MARK, lambda: _create(uow, agency))
 
     async with begin(database, agency.scope) as first:
         await once(first, "k", MARK, lambda: _create(first, agency))
+        own = database.app_engine.pool.checkedout()  # type: ignore[attr-defined]
         with pytest.raises(IdempotencyInProgress):
-            await impatient()
+            await in_turn(attempt, look)
+
+    assert len(held) > 10
+    assert set(held) == {own}
 
     assert await _made(database, agency) == 1
 

@@ -7,17 +7,18 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 from graphql import GraphQLField, GraphQLObjectType
-from strawberry import Schema
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
 from server.config import Settings
+from server.kit.budgets import Budgets
 from server.kit.db import Database
 from server.kit.live import Listener
 from server.platforms import registry
+from server.schema.admission import Admission
 from server.schema.context import ApiContext, Services
 from server.schema.plain import shorten
-from server.schema.root import build, declared
+from server.schema.root import ApiSchema, build, declared
 from server.tenants.rules import Role
 from tests.factories.tenants import APerson, a_person, an_agency
 from tests.schema.test_inbox import NESTED, WHOLE, a_full_inbox
@@ -35,7 +36,9 @@ ABOUT_ITSELF = "{ __schema { types { name fields { name type { name } } } } }"
 async def services(database: Database, settings: Settings) -> AsyncIterator[Services]:
     """What requests share."""
     connectors = registry.build(settings)
-    yield Services(database, connectors, settings, Listener(""))
+    admission = Admission(settings.admission, settings.database)
+    budgets = Budgets(database, settings.security.pepper.get_secret_value())
+    yield Services(database, connectors, settings, Listener(""), admission, budgets)
     await connectors.aclose()
 
 
@@ -48,10 +51,14 @@ async def clerk(database: Database, settings: Settings) -> APerson:
     return clerk
 
 
-async def answer(schema: Schema, services: Services, person: APerson, document: str) -> bytes:
+async def answer(schema: ApiSchema, services: Services, person: APerson, document: str) -> bytes:
     """Execute a document and write all of the answer, in the order of its fields."""
     context = ApiContext(services, "request", person.token, person.scope)
-    result = await schema.execute(document, context_value=context)
+    context.prepared = schema.documents.read(document)
+    try:
+        result = await schema.execute(document, context_value=context)
+    finally:
+        await context.reads.aclose()
     return orjson.dumps({"data": result.data, "errors": [error.formatted for error in result.errors or ()]})
 
 

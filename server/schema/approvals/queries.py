@@ -10,6 +10,7 @@ from server.approvals import service
 from server.kit.pagination import PageArguments
 from server.schema.approvals.types import ApprovalRequest
 from server.schema.context import Info
+from server.schema.cost import PAGED
 from server.schema.enums import ApprovalState
 from server.schema.nodes import Kind, uid_or_none
 from server.schema.pages import After, Before, Connection, First, Last, connection
@@ -29,7 +30,7 @@ class ApprovalRequestFilter:
 class ApprovalsQuery:
     """Root fields about approvals."""
 
-    @query(Permission.CAMPAIGN_READ, "Approval requests in reach, newest first.")
+    @query(Permission.CAMPAIGN_READ, "Approval requests in reach, newest first.", costs=PAGED)
     async def approval_requests(
         self,
         info: Info,

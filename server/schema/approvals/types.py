@@ -11,6 +11,7 @@ from server.approvals import service
 from server.approvals.models import ApprovalDecisionRow, ApprovalRequestRow
 from server.schema.audit.types import NamedValue
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, held, loaded
 from server.schema.declarations import readable
 from server.schema.enums import ApprovalState, Verdict
 from server.schema.nodes import Kind, Node, find, finder, gid
@@ -35,7 +36,7 @@ class ApprovalDecision:
         """Show a verdict."""
         return cls(verdict=row.verdict, comment=row.comment, decided_at=row.created_at, member_key=row.member_id)
 
-    @strawberry.field(description="Who said it.")
+    @strawberry.field(description="Who said it.", directives=LOADED)
     async def member(self, info: Info) -> Member | None:
         """Resolve the member."""
         return await _member(info, self.member_key)
@@ -51,7 +52,7 @@ class ApprovalRequest(Node):
         description="SHA-256 of the content in hexadecimal digits: what a decision signs."
     )
     quorum: int = strawberry.field(description="How many people have to approve; one rejection is enough.")
-    summary: list[NamedValue] = strawberry.field(description="What the approver reads first.")
+    summary: list[NamedValue] = strawberry.field(description="What the approver reads first.", directives=held(20))
     created_at: datetime = strawberry.field(description="When it was asked for.")
     decided_at: datetime | None = strawberry.field(description="When it got its outcome; null while it is pending.")
     key: strawberry.Private[UUID]
@@ -77,23 +78,25 @@ class ApprovalRequest(Node):
             subject_gid=None if kind is None else gid(kind, row.subject_id),
         )
 
-    @strawberry.field(description="What is to go out, for example a Campaign.")
+    @strawberry.field(description="What is to go out, for example a Campaign.", directives=LOADED)
     async def subject(self, info: Info) -> Node | None:
         """Resolve the subject."""
         return None if self.subject_gid is None else await find(info.context, self.subject_gid)
 
-    @strawberry.field(description="The unit that it is about.")
+    @strawberry.field(description="The unit that it is about.", directives=LOADED)
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the unit."""
         row = await info.context.loaders.units.load(self.unit_key)
         return None if row is None else Unit.of(row)
 
-    @strawberry.field(description="Who asked; null when an app did.")
+    @strawberry.field(description="Who asked; null when an app did.", directives=LOADED)
     async def requested_by(self, info: Info) -> Member | None:
         """Resolve the one who asked."""
         return await _member(info, self.requester_key)
 
-    @strawberry.field(description="The verdicts so far, oldest first; at most one of each person.")
+    @strawberry.field(
+        description="The verdicts so far, oldest first; at most one of each person.", directives=loaded(5)
+    )
     async def decisions(self, info: Info) -> list[ApprovalDecision]:
         """List verdicts."""
         return [ApprovalDecision.of(row) for row in await info.context.loaders.decisions.load(self.key) or ()]

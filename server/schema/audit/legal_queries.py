@@ -11,6 +11,7 @@ from server.kit.pagination import PageArguments
 from server.schema.audit import legal_reading
 from server.schema.audit.legal_types import LegalAccess, LegalConversation, LegalHold
 from server.schema.context import Info
+from server.schema.cost import PAGED, loaded
 from server.schema.inbox.types import Message
 from server.schema.nodes import Kind, uid
 from server.schema.pages import After, Before, Connection, First, Last, connection
@@ -25,7 +26,9 @@ class LegalQuery:
     """Root fields about legal access and legal holds."""
 
     @query(
-        None, "Legal accesses that the caller asked for or may see, newest first; asked for, granted, refused and over."
+        None,
+        "Legal accesses that the caller asked for or may see, newest first; asked for, granted, refused and over.",
+        costs=PAGED,
     )
     async def legal_accesses(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
@@ -36,7 +39,9 @@ class LegalQuery:
         return connection(page, LegalAccess.of)
 
     @query(
-        None, "Legal holds at units where the caller has legal:request or legal:grant, newest first; lifted ones too."
+        None,
+        "Legal holds at units where the caller has legal:request or legal:grant, newest first; lifted ones too.",
+        costs=PAGED,
     )
     async def legal_holds(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
@@ -50,6 +55,7 @@ class LegalQuery:
         Permission.LEGAL_REQUEST,
         "The conversations that a granted access names, newest first, at most 100. Only for whoever asked, until it is over; "
         "each time is written into the trail.",
+        costs=loaded(100),
     )
     async def legal_access_conversations(self, info: Info, legal_access_id: AccessId) -> list[LegalConversation]:
         """List what may be read."""
@@ -62,6 +68,7 @@ class LegalQuery:
         Permission.LEGAL_REQUEST,
         "Messages of one conversation that a granted access names, by the platform's time, oldest first; without arguments "
         "the newest 25. Only for whoever asked, until it is over, also without inbox:read; each time is written into the trail.",
+        costs=PAGED,
     )
     async def legal_access_messages(
         self,

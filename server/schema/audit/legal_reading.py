@@ -17,7 +17,7 @@ from server.kit.errors import NotFound
 from server.kit.pagination import MAX_PAGE, Page, PageArguments
 from server.schema.context import ApiContext
 from server.tenants.rules import Permission
-from server.tenants.uow import UnitOfWork, begin
+from server.tenants.uow import UnitOfWork
 
 _PARTS = Parts(contact=True, page=True)
 
@@ -70,6 +70,6 @@ async def _opened(context: ApiContext, access_id: UUID, details: dict[str, objec
     async with context.read() as uow:
         unit_id = (await audit.own_access(uow, access_id)).unit_id
     narrow = audit.reading_scope(context.scope, unit_id)
-    async with begin(context.services.database, narrow) as uow:
+    async with context.write(narrow) as uow:
         row = await audit.use_access(uow, access_id, details)
         yield _Opened(uow, row)

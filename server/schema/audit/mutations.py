@@ -13,6 +13,7 @@ from server.audit.service import AccessRequest, Hold
 from server.schema.audit.legal_reading import check_subject
 from server.schema.audit.legal_types import LegalAccess, LegalHold
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.enums import LegalBasis
 from server.schema.nodes import Kind, found, gid, uid, uid_or_none
 from server.schema.results import UserError, mutation, perform
@@ -36,7 +37,9 @@ class AuditExportPayload:
     operation: Operation | None = strawberry.field(
         default=None, description="The work; its file can be read when it has SUCCEEDED, for 7 days."
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type
@@ -44,7 +47,9 @@ class LegalAccessChange:
     """What payloads about one legal access have in common; not a type of the schema itself."""
 
     legal_access: LegalAccess | None = strawberry.field(default=None, description="The legal access as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The request, or why there is none.")
@@ -67,7 +72,9 @@ class LegalHoldChange:
     """What payloads about one legal hold have in common; not a type of the schema itself."""
 
     legal_hold: LegalHold | None = strawberry.field(default=None, description="The legal hold as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The legal hold, or why there is none.")

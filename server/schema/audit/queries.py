@@ -13,6 +13,7 @@ from server.kit.errors import NotFound
 from server.kit.pagination import PageArguments
 from server.schema.audit.types import AuditEvent, AuditHead
 from server.schema.context import Info
+from server.schema.cost import LOADED, PAGED
 from server.schema.pages import After, Before, Connection, First, Last, connection
 from server.schema.permissions import query
 from server.tenants.rules import Permission
@@ -31,7 +32,7 @@ class AuditEventFilter:
 class AuditQuery:
     """Root fields about the trail."""
 
-    @query(Permission.AUDIT_READ, "The trail, newest first. Needs audit:read on the whole organization.")
+    @query(Permission.AUDIT_READ, "The trail, newest first. Needs audit:read on the whole organization.", costs=PAGED)
     async def audit_events(
         self,
         info: Info,
@@ -50,6 +51,7 @@ class AuditQuery:
     @query(
         Permission.AUDIT_READ,
         "The end of the trail, to be noted outside of our reach. Needs audit:read on the whole organization.",
+        costs=LOADED,
     )
     async def audit_head(self, info: Info) -> AuditHead:
         """Show the end."""

@@ -12,6 +12,7 @@ import strawberry
 from server.audit.models import AuditEventRow
 from server.audit.service import Head
 from server.schema.context import ApiContext
+from server.schema.cost import held
 from server.schema.declarations import readable
 from server.schema.nodes import Kind, Node, finder, gid
 from server.tenants.rules import Permission
@@ -103,7 +104,9 @@ class AuditEvent(Node):
     subject_id: strawberry.ID | None = strawberry.field(
         description="What it was done to, also when it is gone; null for what has no id here."
     )
-    details: list[NamedValue] = strawberry.field(description="Facts about the act; never a secret or a message's text.")
+    details: list[NamedValue] = strawberry.field(
+        description="Facts about the act; never a secret or a message's text.", directives=held(20)
+    )
     hash: str = strawberry.field(description="SHA-256 over the act and the hash before it, in hexadecimal digits.")
 
     @classmethod

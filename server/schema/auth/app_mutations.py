@@ -11,6 +11,7 @@ from server.auth.service import oauth
 from server.auth.service.oauth import AppChange, NewApp
 from server.schema.auth.app_types import App, AppGrant
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.enums import AppGrantType, AppKind, Permission
 from server.schema.nodes import Kind, found, gid, uid, uids
 from server.schema.results import UserError, mutation, perform
@@ -86,7 +87,9 @@ class AppRegisterPayload:
     secret: str | None = strawberry.field(
         default=None, description="Shown only now, not to a repetition; null for a PUBLIC app."
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The changed app, or why nothing was done.")
@@ -94,7 +97,9 @@ class AppUpdatePayload:
     """Result of appUpdate."""
 
     app: App | None = strawberry.field(default=None, description="The app as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The app with its new secret, or why nothing was done.")
@@ -103,7 +108,9 @@ class AppSecretRotatePayload:
 
     app: App | None = strawberry.field(default=None, description="The app as it is now.")
     secret: str | None = strawberry.field(default=None, description="Shown only now, not to a repetition.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The archived app, or why nothing was done.")
@@ -111,7 +118,9 @@ class AppArchivePayload:
     """Result of appArchive."""
 
     app: App | None = strawberry.field(default=None, description="The app as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The ended grant, or why nothing was done.")
@@ -119,7 +128,9 @@ class AppGrantRevokePayload:
     """Result of appGrantRevoke."""
 
     grant: AppGrant | None = strawberry.field(default=None, description="The grant as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

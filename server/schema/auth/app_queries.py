@@ -8,6 +8,7 @@ from server.auth.service import oauth
 from server.kit.pagination import PageArguments
 from server.schema.auth.app_types import App, AppGrant
 from server.schema.context import Info
+from server.schema.cost import PAGED
 from server.schema.pages import After, Before, Connection, First, Last, connection
 from server.schema.permissions import query
 from server.tenants.rules import Permission
@@ -17,7 +18,11 @@ from server.tenants.rules import Permission
 class AppsQuery:
     """Root fields about apps."""
 
-    @query(Permission.APP_MANAGE, "Apps on whose units the caller holds app:manage, archived ones too; newest first.")
+    @query(
+        Permission.APP_MANAGE,
+        "Apps on whose units the caller holds app:manage, archived ones too; newest first.",
+        costs=PAGED,
+    )
     async def apps(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[App]:
@@ -27,7 +32,9 @@ class AppsQuery:
         return connection(page, App.of)
 
     @query(
-        None, "What the caller granted to apps, and with app:manage on the whole tree what anybody did; newest first."
+        None,
+        "What the caller granted to apps, and with app:manage on the whole tree what anybody did; newest first.",
+        costs=PAGED,
     )
     async def app_grants(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None

@@ -11,6 +11,7 @@ import strawberry
 from server.auth import oauth_rules as rules
 from server.auth.oauth_models import OAuthAppRow, OAuthGrantRow
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, held, loaded
 from server.schema.declarations import readable
 from server.schema.enums import AppGrantType, AppKind, Permission
 from server.schema.nodes import Kind, Node, finder, gid
@@ -36,9 +37,11 @@ class App(Node):
     name: str = strawberry.field(description="What people are shown.")
     kind: AppKind = strawberry.field(description="Whether it can keep a secret. Never changes.")
     client_id: str = strawberry.field(description="How it names itself at the OAuth endpoints; public.")
-    permissions: list[Permission] = strawberry.field(description="What its tokens may do at most.")
-    redirect_uris: list[str] = strawberry.field(description="Where people may be sent back to, letter by letter.")
-    grant_types: list[AppGrantType] = strawberry.field(description="How it may get tokens.")
+    permissions: list[Permission] = strawberry.field(description="What its tokens may do at most.", directives=held(60))
+    redirect_uris: list[str] = strawberry.field(
+        description="Where people may be sent back to, letter by letter.", directives=held(20)
+    )
+    grant_types: list[AppGrantType] = strawberry.field(description="How it may get tokens.", directives=held(10))
     created_at: datetime = strawberry.field(description="When it was registered.")
     archived_at: datetime | None = strawberry.field(
         description="Since when none of its tokens is taken; null while active."
@@ -67,12 +70,14 @@ class App(Node):
             member_key=row.member_id,
         )
 
-    @strawberry.field(description="The units, each with everything under it, on which its tokens act at most.")
+    @strawberry.field(
+        description="The units, each with everything under it, on which its tokens act at most.", directives=loaded(25)
+    )
     async def units(self, info: Info) -> list[Unit]:
         """Resolve those of the units that the caller sees."""
         return await _units(info, self.unit_keys)
 
-    @strawberry.field(description="Who registered it; null for an app, and for people out of reach.")
+    @strawberry.field(description="Who registered it; null for an app, and for people out of reach.", directives=LOADED)
     async def registered_by(self, info: Info) -> Member | None:
         """Resolve the member."""
         row = None if self.member_key is None else await info.context.loaders.members.load(self.member_key)
@@ -86,7 +91,7 @@ class AppGrant(Node):
 
     app_name: str = strawberry.field(description="The app's name, as it was shown to the person.")
     permissions: list[Permission] = strawberry.field(
-        description="What was granted; what the person may do cuts it further."
+        description="What was granted; what the person may do cuts it further.", directives=held(60)
     )
     created_at: datetime = strawberry.field(description="When the person agreed.")
     revoked_at: datetime | None = strawberry.field(description="Since when it is ended; null while it is not.")
@@ -108,19 +113,19 @@ class AppGrant(Node):
             member_key=row.member_id,
         )
 
-    @strawberry.field(description="The app; null without app:manage on its units.")
+    @strawberry.field(description="The app; null without app:manage on its units.", directives=LOADED)
     async def app(self, info: Info) -> App | None:
         """Resolve the app."""
         row = await info.context.loaders.apps.load(self.app_key)
         return None if row is None else App.of(row)
 
-    @strawberry.field(description="The person.")
+    @strawberry.field(description="The person.", directives=LOADED)
     async def member(self, info: Info) -> Member | None:
         """Resolve the member."""
         row = await info.context.loaders.members.load(self.member_key)
         return None if row is None else Member.of(row)
 
-    @strawberry.field(description="The units that were chosen, each with everything under it.")
+    @strawberry.field(description="The units that were chosen, each with everything under it.", directives=loaded(25))
     async def units(self, info: Info) -> list[Unit]:
         """Resolve those of the units that the caller sees."""
         return await _units(info, self.unit_keys)

@@ -12,6 +12,7 @@ from server.auth.factor_models import UserPasskeyRow
 from server.auth.service import factors as service
 from server.schema.auth.sign_in_types import person_behind
 from server.schema.context import ApiContext, Info
+from server.schema.cost import held, loaded
 from server.schema.declarations import readable
 from server.schema.nodes import Kind, Node, finder, gid
 
@@ -23,7 +24,7 @@ class Passkey(Node):
 
     name: str = strawberry.field(description="What its person calls it.")
     transports: list[str] = strawberry.field(
-        description='How browsers reach it, such as "internal", "usb" or "hybrid".'
+        description='How browsers reach it, such as "internal", "usb" or "hybrid".', directives=held(10)
     )
     created_at: datetime = strawberry.field(description="When it was added.")
     last_used_at: datetime | None = strawberry.field(description="When it was last used; null for never.")
@@ -50,7 +51,7 @@ class Factors:
     )
     recovery_codes_left: int = strawberry.field(description="How many of the ten recovery codes were not used yet.")
 
-    @strawberry.field(description="The caller's passkeys, oldest first; at most 20.")
+    @strawberry.field(description="The caller's passkeys, oldest first; at most 20.", directives=loaded(20))
     async def passkeys(self, info: Info) -> list[Passkey]:
         """List the passkeys."""
         return await passkeys_of(info.context)
@@ -59,14 +60,17 @@ class Factors:
 async def factors_of(context: ApiContext) -> Factors:
     """Return the caller's factors; raise SessionNeeded for every token but that of a sign-in."""
     user_id, _ = await person_behind(context)
-    found = await service.factors_of(context.services.database, user_id)
+    async with context.reads.elsewhere():
+        found = await service.factors_of(context.services.database, user_id)
     return Factors(totp_since=found.totp_since, recovery_codes_left=found.codes_left)
 
 
 async def passkeys_of(context: ApiContext) -> list[Passkey]:
     """Return the caller's passkeys, oldest first; raise SessionNeeded for every token but that of a sign-in."""
     user_id, _ = await person_behind(context)
-    return [Passkey.of(row) for row in await service.list_passkeys(context.services.database, user_id)]
+    async with context.reads.elsewhere():
+        rows = await service.list_passkeys(context.services.database, user_id)
+    return [Passkey.of(row) for row in rows]
 
 
 @finder(Kind.PASSKEY)

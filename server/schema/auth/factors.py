@@ -11,6 +11,7 @@ from server.auth.service.factors import FactorProof, Person
 from server.schema.auth.factor_types import Factors, Passkey, factors_of, passkeys_of
 from server.schema.auth.sign_in_types import person_behind
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, USER_ERRORS, held, loaded
 from server.schema.nodes import Kind, gid, uid
 from server.schema.permissions import query
 from server.schema.results import UserError, mutation
@@ -74,7 +75,9 @@ class TotpEnrollPayload:
     uri: str | None = strawberry.field(
         default=None, description="The same as an otpauth address, to be shown as a QR code. Shown only now."
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is nothing.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is nothing.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The recovery codes of the app that is on now, or why it is not.")
@@ -83,9 +86,13 @@ class TotpConfirmPayload:
 
     factors: Factors | None = strawberry.field(default=None, description="What the caller has now.")
     recovery_codes: list[str] = strawberry.field(
-        default_factory=list, description="Ten codes; each stands in for the app once. Shown only now."
+        default_factory=list,
+        description="Ten codes; each stands in for the app once. Shown only now.",
+        directives=held(20),
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why it is not on.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why it is not on.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="What the caller has now, or why nothing was done.")
@@ -93,7 +100,9 @@ class TotpDisablePayload:
     """Result of totpDisable."""
 
     factors: Factors | None = strawberry.field(default=None, description="What the caller has now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The new recovery codes, or why there are none.")
@@ -101,9 +110,11 @@ class RecoveryCodesRegeneratePayload:
     """Result of recoveryCodesRegenerate."""
 
     recovery_codes: list[str] = strawberry.field(
-        default_factory=list, description="Ten codes; those before are void. Shown only now."
+        default_factory=list, description="Ten codes; those before are void. Shown only now.", directives=held(20)
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there are none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there are none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The passkey as it is now, or why nothing was done.")
@@ -111,7 +122,9 @@ class PasskeyRenamePayload:
     """Result of passkeyRename."""
 
     passkey: Passkey | None = strawberry.field(default=None, description="The passkey.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The passkey that is gone, or why it is not.")
@@ -119,7 +132,9 @@ class PasskeyDeletePayload:
     """Result of passkeyDelete."""
 
     passkey_id: strawberry.ID | None = strawberry.field(default=None, description="The passkey that is gone.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why it is not.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why it is not.", directives=USER_ERRORS
+    )
 
 
 async def _person(context: ApiContext) -> Person:
@@ -131,12 +146,12 @@ async def _person(context: ApiContext) -> Person:
 class FactorsQuery:
     """Root fields about what the caller has besides a password."""
 
-    @query(None, f"What the caller has besides a password. {_ONLY}")
+    @query(None, f"What the caller has besides a password. {_ONLY}", costs=LOADED)
     async def factors(self, info: Info) -> Factors:
         """Show the factors."""
         return await factors_of(info.context)
 
-    @query(None, f"The caller's passkeys, oldest first; at most 20. {_ONLY}")
+    @query(None, f"The caller's passkeys, oldest first; at most 20. {_ONLY}", costs=loaded(20))
     async def passkeys(self, info: Info) -> list[Passkey]:
         """List the passkeys."""
         return await passkeys_of(info.context)

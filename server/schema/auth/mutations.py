@@ -13,6 +13,7 @@ from server.auth import service
 from server.kit.errors import DomainError, InvalidInput, Problems
 from server.schema.auth.types import Token
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.enums import CredentialKind, Permission
 from server.schema.nodes import Kind, found, gid, uid, uids
 from server.schema.results import UserError, mutation, perform
@@ -64,7 +65,9 @@ class TokenCreatePayload:
         default=None,
         description="What to send as a bearer token. Shown only now: null when the request is repeated with its key.",
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The revoked token, or why nothing was done.")
@@ -72,7 +75,9 @@ class TokenRevokePayload:
     """Result of tokenRevoke."""
 
     token: Token | None = strawberry.field(default=None, description="The token as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

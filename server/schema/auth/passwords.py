@@ -11,6 +11,7 @@ from server.auth.service import PasswordChange
 from server.schema.auth.sign_in import FIT
 from server.schema.auth.sign_in_types import person_behind
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.results import UserError, anonymous_mutation, mutation
 
 
@@ -42,7 +43,9 @@ class PasswordResetRequestPayload:
     """Result of passwordResetRequest."""
 
     is_accepted: bool = strawberry.field(default=False, description="Whether it was taken down.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why not.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why not.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="Whether the password was changed, or why not.")
@@ -50,7 +53,9 @@ class PasswordResetPayload:
     """Result of passwordReset."""
 
     is_changed: bool = strawberry.field(default=False, description="Whether it was changed; all sessions ended then.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why not.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why not.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="Whether the password was changed, or why not.")
@@ -58,7 +63,9 @@ class PasswordChangePayload:
     """Result of passwordChange."""
 
     is_changed: bool = strawberry.field(default=False, description="Whether it was changed; other sessions ended then.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why not.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why not.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

@@ -11,6 +11,7 @@ from server.auth.errors import SessionEnded
 from server.kit.errors import NotFound
 from server.schema.auth.sign_in_types import Affiliation, Session, person_behind, sessions_of
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS, held, loaded
 from server.schema.nodes import Kind, gid, uid, uid_or_none
 from server.schema.permissions import query
 from server.schema.results import UserError, anonymous_mutation, mutation
@@ -60,13 +61,17 @@ class SessionCreatePayload:
     )
     session_id: strawberry.ID | None = strawberry.field(default=None, description="The session that began.")
     affiliations: list[Affiliation] = strawberry.field(
-        default_factory=list, description="If no organization was named: those to choose from. Sign in again with one."
+        default_factory=list,
+        description="If no organization was named: those to choose from. Sign in again with one.",
+        directives=held(25),
     )
     second_factor_ticket: str | None = strawberry.field(
         default=None,
         description="If a second factor is owed: what to send with it, once and within five minutes. No session has begun.",
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="What ended, or why nothing did.")
@@ -74,7 +79,9 @@ class SessionEndPayload:
     """Result of sessionEnd."""
 
     ended_count: int | None = strawberry.field(default=None, description="How many sessions ended.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why none ended.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why none ended.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The session that ended, or why none did.")
@@ -82,7 +89,9 @@ class SessionRevokePayload:
     """Result of sessionRevoke."""
 
     session_id: strawberry.ID | None = strawberry.field(default=None, description="The session that ended.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why none ended.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why none ended.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="A token of the same session for another organization, or why there is none.")
@@ -91,23 +100,34 @@ class SessionTokenCreatePayload:
 
     token: str | None = strawberry.field(default=None, description="The bearer token. Shown only now.")
     affiliation: Affiliation | None = strawberry.field(default=None, description="Whom it acts for.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type
 class SignInQuery:
     """Root fields about the caller's own sign-ins."""
 
-    @query(None, "The caller's own sessions, newest first, at most 100. Only with the token of a sign-in.")
+    @query(
+        None,
+        "The caller's own sessions, newest first, at most 100. Only with the token of a sign-in.",
+        costs=loaded(25),
+    )
     async def sessions(self, info: Info) -> list[Session]:
         """List sessions."""
         return await sessions_of(info.context)
 
-    @query(None, "The organizations that the caller may act for, by name. Only with the token of a sign-in.")
+    @query(
+        None,
+        "The organizations that the caller may act for, by name. Only with the token of a sign-in.",
+        costs=loaded(25),
+    )
     async def affiliations(self, info: Info) -> list[Affiliation]:
         """List affiliations."""
         user_id, _ = await person_behind(info.context)
-        found = await auth.affiliations(info.context.services.database, user_id)
+        async with info.context.reads.elsewhere():
+            found = await auth.affiliations(info.context.services.database, user_id)
         return [Affiliation.of(one) for one in found]
 
 

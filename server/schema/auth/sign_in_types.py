@@ -11,6 +11,7 @@ from server.auth import service as auth
 from server.auth.errors import SessionNeeded
 from server.auth.models import UserSessionRow
 from server.schema.context import ApiContext
+from server.schema.cost import held
 from server.schema.declarations import readable
 from server.schema.enums import SignInMethod
 from server.schema.nodes import Kind, Node, finder, gid
@@ -25,7 +26,9 @@ class Session(Node):
     """A session."""
 
     client: str = strawberry.field(description="What the browser or program called itself; at most 120 characters.")
-    methods: list[SignInMethod] = strawberry.field(description="How the person proved who they are.")
+    methods: list[SignInMethod] = strawberry.field(
+        description="How the person proved who they are.", directives=held(10)
+    )
     created_at: datetime = strawberry.field(description="When it began.")
     last_seen_at: datetime = strawberry.field(description="When it was last used; noted at most once a minute.")
     expires_at: datetime = strawberry.field(description="When it ends at the latest; idleness ends it sooner.")
@@ -82,7 +85,8 @@ async def person_behind(context: ApiContext) -> tuple[UUID, UUID]:
 async def sessions_of(context: ApiContext) -> list[Session]:
     """Return the caller's live sessions, newest first."""
     user_id, current = await person_behind(context)
-    rows = await auth.list_sessions(context.services.database, context.services.settings, user_id)
+    async with context.reads.elsewhere():
+        rows = await auth.list_sessions(context.services.database, context.services.settings, user_id)
     return [Session.of(row, current) for row in rows]
 
 

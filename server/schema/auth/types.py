@@ -10,6 +10,7 @@ import strawberry
 from server.auth.models import AccessTokenRow
 from server.schema.auth.app_types import App
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, held, loaded
 from server.schema.declarations import readable
 from server.schema.enums import CredentialKind, Permission
 from server.schema.nodes import Kind, Node, finder, gid
@@ -24,7 +25,7 @@ class Token(Node):
     name: str = strawberry.field(description="What it is for.")
     kind: CredentialKind = strawberry.field(description="What it is for and whom it acts as.")
     permissions: list[Permission] | None = strawberry.field(
-        description="What it may do at most; null for all that its member may do."
+        description="What it may do at most; null for all that its member may do.", directives=held(60)
     )
     created_at: datetime = strawberry.field(description="When it was made.")
     expires_at: datetime | None = strawberry.field(description="When it stops by itself; null for never.")
@@ -51,13 +52,16 @@ class Token(Node):
             app_key=row.app_id,
         )
 
-    @strawberry.field(description="The app that holds an OAUTH token; null for other kinds, and without app:manage.")
+    @strawberry.field(
+        description="The app that holds an OAUTH token; null for other kinds, and without app:manage.",
+        directives=LOADED,
+    )
     async def app(self, info: Info) -> App | None:
         """Resolve the app."""
         row = None if self.app_key is None else await info.context.loaders.apps.load(self.app_key)
         return None if row is None else App.of(row)
 
-    @strawberry.field(description="The member that it acts as; null for an app that acts as itself.")
+    @strawberry.field(description="The member that it acts as; null for an app that acts as itself.", directives=LOADED)
     async def member(self, info: Info) -> Member | None:
         """Resolve the member."""
         row = None if self.member_key is None else await info.context.loaders.members.load(self.member_key)
@@ -66,6 +70,7 @@ class Token(Node):
     @strawberry.field(
         description="The unit that an app's token reaches, with everything under it; null for several.",
         deprecation_reason="A token may reach several units: use units. Removal on 2027-06-01.",
+        directives=LOADED,
     )
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the only unit."""
@@ -73,7 +78,8 @@ class Token(Node):
         return found[0] if len(found) == 1 else None
 
     @strawberry.field(
-        description="The units that it reaches at most, each with everything under it; null for all that its member reaches."
+        description="The units that it reaches at most, each with everything under it; null for all that its member reaches.",
+        directives=loaded(25),
     )
     async def units(self, info: Info) -> list[Unit] | None:
         """Resolve those of the units that the caller sees."""

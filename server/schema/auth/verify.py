@@ -11,6 +11,7 @@ from server.auth.service.factors import FactorProof
 from server.auth.service.verify import hold_proof, prove_factor
 from server.schema.auth.sign_in_types import Affiliation
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS, held
 from server.schema.nodes import Kind, gid, uid_or_none
 from server.schema.results import UserError, anonymous_mutation
 
@@ -41,13 +42,15 @@ class SessionVerifyPayload:
     )
     session_id: strawberry.ID | None = strawberry.field(default=None, description="The session that began.")
     affiliations: list[Affiliation] = strawberry.field(
-        default_factory=list, description="If no organization was named: those to choose from."
+        default_factory=list, description="If no organization was named: those to choose from.", directives=held(25)
     )
     ticket: str | None = strawberry.field(
         default=None,
         description="If no organization was named: what to send next, with one and without a code, within five minutes.",
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

@@ -18,6 +18,7 @@ from server.kit.errors import DomainError, InvalidInput, Problems
 from server.schema.campaigns.refusals import telling
 from server.schema.campaigns.types import Campaign
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.enums import Verdict
 from server.schema.nodes import Kind, found, gid, uid, uids
 from server.schema.results import UserError, mutation, perform
@@ -109,7 +110,9 @@ class CampaignPayload:
 
     campaign: Campaign | None = strawberry.field(default=None, description="The campaign as it is now.")
     user_errors: list[UserError] = strawberry.field(
-        default_factory=list, description="Everything that is wrong with the input; nothing was done then."
+        default_factory=list,
+        description="Everything that is wrong with the input; nothing was done then.",
+        directives=USER_ERRORS,
     )
 
 

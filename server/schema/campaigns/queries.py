@@ -10,6 +10,7 @@ from server.campaigns import service
 from server.kit.pagination import PageArguments
 from server.schema.campaigns.types import Campaign
 from server.schema.context import Info
+from server.schema.cost import LOADED, PAGED
 from server.schema.enums import CampaignState
 from server.schema.nodes import Kind, found, uid_or_none
 from server.schema.pages import After, Before, Connection, First, Last, connection
@@ -29,7 +30,7 @@ class CampaignFilter:
 class CampaignsQuery:
     """Root fields about campaigns."""
 
-    @query(Permission.CAMPAIGN_READ, "Campaigns in reach, newest first.")
+    @query(Permission.CAMPAIGN_READ, "Campaigns in reach, newest first.", costs=PAGED)
     async def campaigns(
         self,
         info: Info,
@@ -47,7 +48,7 @@ class CampaignsQuery:
             page = await service.list_campaigns(uow, arguments, unit_id=unit_id, state=wanted.state)
         return connection(page, Campaign.of)
 
-    @query(Permission.CAMPAIGN_READ, "One campaign; null if there is none in reach.")
+    @query(Permission.CAMPAIGN_READ, "One campaign; null if there is none in reach.", costs=LOADED)
     async def campaign(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")]
     ) -> Campaign | None:

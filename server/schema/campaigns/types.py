@@ -17,6 +17,7 @@ from server.schema.channels.types import Page
 from server.schema.consent.types import Topic
 from server.schema.contacts.types import Label
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, held, loaded
 from server.schema.declarations import Requires, readable
 from server.schema.enums import CampaignState, Permission
 from server.schema.nodes import Kind, Node, finder, gid
@@ -53,11 +54,15 @@ class CampaignResults:
     sent: int = strawberry.field(description="How many messages the platform took.")
     delivered: int = strawberry.field(description="How many of the sent ones reached a device.")
     read: int = strawberry.field(description="How many of the delivered ones were read.")
-    failed: list[ReasonCount] = strawberry.field(description="How many the platform refused, by its reason.")
-    skipped: list[ReasonCount] = strawberry.field(description="How many were left out on our side, by reason.")
+    failed: list[ReasonCount] = strawberry.field(
+        description="How many the platform refused, by its reason.", directives=held(20)
+    )
+    skipped: list[ReasonCount] = strawberry.field(
+        description="How many were left out on our side, by reason.", directives=held(20)
+    )
     unknown: int = strawberry.field(description="How many may or may not have been sent; they are never sent again.")
     spend: list[Money] | None = strawberry.field(
-        directives=[Requires(permission=Permission.COST_READ.value)],
+        directives=[*held(10), Requires(permission=Permission.COST_READ.value)],
         description="What the platforms charged so far, one amount per currency. Needs cost:read on the unit, else null.",
     )
     cost_per_delivered: Money | None = strawberry.field(
@@ -98,7 +103,7 @@ class MissingRecipient:
     """A person with gaps."""
 
     contact_id: strawberry.ID = strawberry.field(description="The person.")
-    variables: list[str] = strawberry.field(description="The variables without a value.")
+    variables: list[str] = strawberry.field(description="The variables without a value.", directives=held(50))
 
 
 @readable(Permission.CAMPAIGN_READ)
@@ -108,11 +113,19 @@ class CampaignPreview:
 
     audience: int = strawberry.field(description="How many people the segment has now.")
     eligible: int = strawberry.field(description="How many of them would get the campaign.")
-    skipped: list[ReasonCount] = strawberry.field(description="How many would not, by reason.")
-    missing_variables: list[str] = strawberry.field(description="Variables that the people listed below lack.")
-    missing_recipients: list[MissingRecipient] = strawberry.field(description="The first 20 people who lack one.")
-    samples: list[CampaignSample] = strawberry.field(description="The texts of the first 20 who would get it.")
-    problems: list[UserError] = strawberry.field(description="Everything that forbids to submit it now.")
+    skipped: list[ReasonCount] = strawberry.field(description="How many would not, by reason.", directives=held(20))
+    missing_variables: list[str] = strawberry.field(
+        description="Variables that the people listed below lack.", directives=held(50)
+    )
+    missing_recipients: list[MissingRecipient] = strawberry.field(
+        description="The first 20 people who lack one.", directives=held(25)
+    )
+    samples: list[CampaignSample] = strawberry.field(
+        description="The texts of the first 20 who would get it.", directives=held(10)
+    )
+    problems: list[UserError] = strawberry.field(
+        description="Everything that forbids to submit it now.", directives=held(100)
+    )
 
     @classmethod
     def of(cls, found: service.Preview) -> CampaignPreview:
@@ -142,7 +155,9 @@ class Campaign(Node):
 
     name: str = strawberry.field(description="What people call it.")
     state: CampaignState = strawberry.field(description="Where it stands.")
-    fallbacks: list[NamedValue] = strawberry.field(description="What stands in for missing variables.")
+    fallbacks: list[NamedValue] = strawberry.field(
+        description="What stands in for missing variables.", directives=held(20)
+    )
     everybody_reason: str | None = strawberry.field(description="Why it goes to everybody, if it has no labels.")
     scheduled_at: datetime | None = strawberry.field(description="Its start; null for as soon as it is approved.")
     audience_count: int = strawberry.field(description="How many people the segment had at submit; 0 for a draft.")
@@ -174,57 +189,65 @@ class Campaign(Node):
             row=row,
         )
 
-    @strawberry.field(description="The unit that it belongs to.")
+    @strawberry.field(description="The unit that it belongs to.", directives=LOADED)
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the unit."""
         row = await info.context.loaders.units.load(self.row.unit_id)
         return None if row is None else Unit.of(row)
 
-    @strawberry.field(description="Who wrote it first; null when an app did.")
+    @strawberry.field(description="Who wrote it first; null when an app did.", directives=LOADED)
     async def author(self, info: Info) -> Member | None:
         """Resolve the author."""
         row = await info.context.loaders.members.load(self.row.author_id)
         return None if row is None else Member.of(row)
 
-    @strawberry.field(description="What people have to have said yes to.")
+    @strawberry.field(description="What people have to have said yes to.", directives=LOADED)
     async def topic(self, info: Info) -> Topic | None:
         """Resolve the topic."""
         row = await info.context.loaders.topics.load(self.row.topic_id)
         return None if row is None else Topic.of(row)
 
-    @strawberry.field(description="The words. Needs template:read.")
+    @strawberry.field(description="The words. Needs template:read.", directives=LOADED)
     async def template_version(self, info: Info) -> TemplateVersion | None:
         """Resolve the words."""
         row = await info.context.loaders.template_versions.load(self.row.template_version_id)
         return None if row is None else TemplateVersion.of(row)
 
-    @strawberry.field(description="The pages that it is sent from, as far as the caller has channel:read there.")
+    @strawberry.field(
+        description="The pages that it is sent from, as far as the caller has channel:read there.",
+        directives=loaded(25),
+    )
     async def pages(self, info: Info) -> list[Page]:
         """List sender pages."""
         loaders, scope = info.context.loaders, info.context.scope
         rows = await loaders.pages.load_many(await loaders.pages_of_campaigns.load(self.row.id) or [])
         return [Page.of(row) for row in rows if row is not None and scope.may(Permission.CHANNEL_READ, row.unit_id)]
 
-    @strawberry.field(description="The segment: people who wear any of these labels; empty for everybody.")
+    @strawberry.field(
+        description="The segment: people who wear any of these labels; empty for everybody.", directives=loaded(10)
+    )
     async def labels(self, info: Info) -> list[Label]:
         """List the segment's labels."""
         rows = await info.context.loaders.labels.load_many([UUID(one) for one in self.row.label_ids])
         return [Label.of(row) for row in rows if row is not None]
 
-    @strawberry.field(description="The newest request for approval; null if none was ever asked for.")
+    @strawberry.field(
+        description="The newest request for approval; null if none was ever asked for.", directives=LOADED
+    )
     async def approval(self, info: Info) -> ApprovalRequest | None:
         """Resolve the approval."""
         row = await info.context.loaders.approvals_of_subjects.load(self.row.id)
         return None if row is None else ApprovalRequest.of(row)
 
-    @strawberry.field(description="What became of it so far, counted now.")
+    @strawberry.field(description="What became of it so far, counted now.", directives=LOADED)
     async def results(self, info: Info) -> CampaignResults | None:
         """Sum it up."""
         return CampaignResults.of(await info.context.loaders.results_of_campaigns.load(self.row.id))
 
     @strawberry.field(
         description="A dry run over its whole segment, for at most 3 campaigns of a request. Needs campaign:write, else "
-        "null."
+        "null.",
+        directives=LOADED,
     )
     async def preview(self, info: Info) -> CampaignPreview | None:
         """Try it."""

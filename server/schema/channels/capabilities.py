@@ -12,6 +12,7 @@ from server.platforms.capabilities import catalogue
 from server.platforms.capabilities.capability import Capability, MediaRule, Quota
 from server.platforms.capabilities.catalogue import NoCapability
 from server.schema.context import Info
+from server.schema.cost import held, loaded
 from server.schema.declarations import readable
 from server.schema.enums import Act, Channel, MediaKind, QuotaScope, Receipt, Relationship, Starter, TextUnit, Unsend
 from server.schema.permissions import query
@@ -23,7 +24,7 @@ class ChannelMediaRule:
     """A rule for media."""
 
     kind: MediaKind = strawberry.field(description="What the media is.")
-    mime_types: list[str] = strawberry.field(description="The types that are taken, sorted.")
+    mime_types: list[str] = strawberry.field(description="The types that are taken, sorted.", directives=held(40))
     max_bytes: int = strawberry.field(description="The largest file, in bytes.")
     max_count: int = strawberry.field(description="How many go into one message.")
 
@@ -87,7 +88,7 @@ class ChannelCapability:
     text_limit: int = strawberry.field(description="The longest text; nothing is ever cut.")
     text_unit: TextUnit = strawberry.field(description="What the limit counts.")
     comment_limit: int = strawberry.field(description="The longest public reply; 0: there is none.")
-    media: list[ChannelMediaRule] = strawberry.field(description="Which media a message may carry.")
+    media: list[ChannelMediaRule] = strawberry.field(description="Which media a message may carry.", directives=held(5))
     text_with_media: bool = strawberry.field(description="Whether text and media fit into one message.")
     quick_replies: int = strawberry.field(description="How many suggested answers; 0: there are none.")
     quick_reply_title_limit: int = strawberry.field(description="The longest title of one, in characters.")
@@ -104,12 +105,13 @@ class ChannelCapability:
         description="The shortest time between two marketing messages to one person."
     )
     receipts: list[Receipt] = strawberry.field(
-        description="What the network reports afterwards. What is missing here is unknown for a message, never 'not yet'."
+        description="What the network reports afterwards. What is missing here is unknown for a message, never 'not yet'.",
+        directives=held(10),
     )
     unsend_by_page: Unsend = strawberry.field(description="What deleting a message of the page does.")
     unsend_by_contact: Unsend = strawberry.field(description="What it does when a person deletes one.")
     group_size: int = strawberry.field(description="How many people a conversation holds besides the page.")
-    quotas: list[ChannelQuota] = strawberry.field(description="How many calls fit into a time.")
+    quotas: list[ChannelQuota] = strawberry.field(description="How many calls fit into a time.", directives=held(6))
     public_text_kept_seconds: int | None = strawberry.field(
         description="How long the network's terms let us keep what the public wrote."
     )
@@ -167,6 +169,7 @@ class CapabilitiesQuery:
         None,
         "What each network allows, now or at another time: who may begin, windows, lengths, media, receipts, quotas."
         " Networks of which nothing is known at that time are left out. Any token may read it.",
+        costs=loaded(10),
     )
     async def channel_capabilities(
         self,

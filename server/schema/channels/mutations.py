@@ -17,10 +17,12 @@ from server.platforms.port import Connector
 from server.platforms.registry import ChannelNotOffered
 from server.schema.channels.types import ChannelConnection, Page
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS, ListSize
 from server.schema.declarations import readable
 from server.schema.enums import Channel, ListFormat, Login
 from server.schema.nodes import Kind, found, gid, uid, uid_or_none
 from server.schema.results import (
+    WRITES,
     DetailedError,
     ErrorDetail,
     UserError,
@@ -61,7 +63,9 @@ class ChannelConnectBeginPayload:
     authorize_url: str | None = strawberry.field(
         default=None, description="Send the person's browser there within 15 minutes; it works once."
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.input(description="One page to connect, and the unit it will belong to.")
@@ -90,7 +94,7 @@ class ChannelConnectResult:
 
     external_id: str = strawberry.field(description="The externalId that was chosen.")
     page: Page | None = strawberry.field(description="The connected page.")
-    user_errors: list[UserError] = strawberry.field(description="Why it was not connected.")
+    user_errors: list[UserError] = strawberry.field(description="Why it was not connected.", directives=USER_ERRORS)
 
 
 @strawberry.type(description="One result per choice, in their order; a page that fails does not keep the others away.")
@@ -100,7 +104,9 @@ class ChannelConnectFinishPayload:
     results: list[ChannelConnectResult] = strawberry.field(
         default_factory=list, description="What became of each choice."
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was tried.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was tried.", directives=USER_ERRORS
+    )
 
 
 @strawberry.input(
@@ -135,7 +141,9 @@ class ChannelConnectManyPayload:
         default=None,
         description="Watch it: its problems say which lines were refused and why; the others are connected.",
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.input(description="The page to stop acting for.")
@@ -150,7 +158,9 @@ class PageDisconnectPayload:
     """Result of pageDisconnect."""
 
     page: Page | None = strawberry.field(default=None, description="The page, kept for its history.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why it was not disconnected.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why it was not disconnected.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type
@@ -181,6 +191,7 @@ class ChannelsMutation:
         Permission.CHANNEL_CONNECT,
         ChannelConnectFinishPayload,
         "Connect pages that a granted dialogue found. Only for the caller who began it; needs channel:connect on each unit.",
+        costs=[*WRITES, ListSize(assumed_size=10, sized_fields=["results"], slicing_arguments=["input.pages"])],
     )
     async def channel_connect_finish(
         self, info: Info, input: Annotated[ChannelConnectFinishInput, strawberry.argument(description="The choices.")]

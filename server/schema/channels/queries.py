@@ -11,6 +11,7 @@ from server.channels.service.reading import connection as one_connection
 from server.kit.pagination import PageArguments
 from server.schema.channels.types import ChannelConnection, FoundPage, Page
 from server.schema.context import Info
+from server.schema.cost import LOADED, PAGED
 from server.schema.nodes import Kind, uid, uid_or_none
 from server.schema.pages import After, Before, Connection, First, Last, connection
 from server.schema.permissions import query
@@ -30,7 +31,7 @@ class PageFilter:
 class ChannelsQuery:
     """Root fields about pages."""
 
-    @query(Permission.CHANNEL_READ, "Connected pages, by name, disconnected ones included.")
+    @query(Permission.CHANNEL_READ, "Connected pages, by name, disconnected ones included.", costs=PAGED)
     async def pages(
         self,
         info: Info,
@@ -49,6 +50,7 @@ class ChannelsQuery:
     @query(
         Permission.CHANNEL_CONNECT,
         "A granted connection with the pages to choose from. Only for the caller who began it; needs the completion code.",
+        costs=LOADED,
     )
     async def channel_connection(
         self,

@@ -12,6 +12,7 @@ from server.channels.service import OfferedPage, next_step
 from server.channels.service.reading import connection as one_connection
 from server.inbox.views import PagePart
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, held
 from server.schema.declarations import readable
 from server.schema.enums import Channel, ConnectionState, Health, Permission
 from server.schema.nodes import Kind, Node, finder, gid
@@ -36,7 +37,7 @@ class Page(Node):
         description="What a person has to do, as one sentence; null while nothing has to be done. `connectedBy` is whom to ask."
     )
     missing_permissions: list[str] = strawberry.field(
-        description="What its login lacks, in the platform's words; empty if nothing is missing."
+        description="What its login lacks, in the platform's words; empty if nothing is missing.", directives=held(40)
     )
     paused_until: datetime | None = strawberry.field(
         description="Nothing is sent before this time: the platform asked us to wait."
@@ -49,7 +50,7 @@ class Page(Node):
     )
     page_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="The unit that it belongs to.")
+    @strawberry.field(description="The unit that it belongs to.", directives=LOADED)
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the unit."""
         row = await info.context.loaders.pages.load(self.page_id)
@@ -58,7 +59,8 @@ class Page(Node):
 
     @strawberry.field(
         description="Who connected it last and can connect it again: null for a page that was connected before this was noted,"
-        " and for a person whom the caller does not see."
+        " and for a person whom the caller does not see.",
+        directives=LOADED,
     )
     async def connected_by(self, info: Info) -> Member | None:
         """Resolve the person to ask."""
@@ -70,20 +72,25 @@ class Page(Node):
 
     @strawberry.field(
         description="From the time of `subscribedAt` up to this one, everything that the platform lists for the page is in the"
-        " inbox. It moves with each comparison, every few minutes; null before the first one, and it stays while there is a gap."
+        " inbox. It moves with each comparison, every few minutes; null before the first one, and it stays while there is a gap.",
+        directives=LOADED,
     )
     async def complete_until(self, info: Info) -> datetime | None:
         """Resolve how far the page was compared."""
         row = await info.context.loaders.page_syncs.load(self.page_id)
         return None if row is None else row.complete_until
 
-    @strawberry.field(description="How many events the platform had not told us and that were found by comparing.")
+    @strawberry.field(
+        description="How many events the platform had not told us and that were found by comparing.", directives=LOADED
+    )
     async def gaps_filled(self, info: Info) -> int:
         """Resolve the count."""
         row = await info.context.loaders.page_syncs.load(self.page_id)
         return 0 if row is None else row.gaps_filled
 
-    @strawberry.field(description="Why the last comparison proved nothing; null if it proved that all is there.")
+    @strawberry.field(
+        description="Why the last comparison proved nothing; null if it proved that all is there.", directives=LOADED
+    )
     async def completeness_note(self, info: Info) -> str | None:
         """Resolve the note."""
         row = await info.context.loaders.page_syncs.load(self.page_id)
@@ -128,10 +135,13 @@ class FoundPage:
 
     external_id: str = strawberry.field(description="The platform's own id; give it to channelConnectFinish.")
     name: str = strawberry.field(description="The page's name on its platform.")
-    tasks: list[str] = strawberry.field(description="What the person may do on the page, in the platform's words.")
+    tasks: list[str] = strawberry.field(
+        description="What the person may do on the page, in the platform's words.", directives=held(20)
+    )
     has_ad_account: bool = strawberry.field(description="Whether paid marketing messages can be sent from it.")
     missing_permissions: list[str] = strawberry.field(
-        description="What the consent lacks to serve it, in the platform's words; empty if nothing is missing."
+        description="What the consent lacks to serve it, in the platform's words; empty if nothing is missing.",
+        directives=held(40),
     )
 
     @classmethod
@@ -156,7 +166,8 @@ class ChannelConnection(Node):
     failure: str | None = strawberry.field(description='Why it was refused, for example "access_denied".')
     expires_at: datetime = strawberry.field(description="Until when it can go on.")
     pages: list[FoundPage] = strawberry.field(
-        description="The pages found, by name. Filled only by the query channelConnection with its completion code."
+        description="The pages found, by name. Filled only by the query channelConnection with its completion code.",
+        directives=held(500),
     )
 
     @classmethod

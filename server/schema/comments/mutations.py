@@ -10,6 +10,7 @@ import strawberry
 from server.comments import service
 from server.schema.comments.types import PublicComment
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.nodes import Kind, found, gid, uid
 from server.schema.results import UserError, mutation, perform
 from server.tenants.rules import Permission
@@ -33,7 +34,9 @@ class PublicCommentReplyPayload:
     """Result of publicCommentReply."""
 
     comment: PublicComment | None = strawberry.field(default=None, description="The text, with the reply queued.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was queued.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was queued.", directives=USER_ERRORS
+    )
 
 
 @strawberry.input(description="Whether a public text needs something more of us.")
@@ -49,7 +52,9 @@ class PublicCommentSetHandledPayload:
     """Result of publicCommentSetHandled."""
 
     comment: PublicComment | None = strawberry.field(default=None, description="The text.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was changed.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was changed.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

@@ -11,6 +11,7 @@ from server.comments.service import Wanted
 from server.kit.pagination import PageArguments
 from server.schema.comments.types import PublicComment
 from server.schema.context import Info
+from server.schema.cost import PAGED
 from server.schema.enums import PublicKind
 from server.schema.nodes import Kind, uid_or_none
 from server.schema.pages import After, Before, Connection, First, Last, connection
@@ -39,7 +40,11 @@ class PublicCommentFilter:
 class CommentsQuery:
     """Root fields about public texts."""
 
-    @query(Permission.INBOX_READ, "What the public says about pages, newest first: comments, mentions, reviews.")
+    @query(
+        Permission.INBOX_READ,
+        "What the public says about pages, newest first: comments, mentions, reviews.",
+        costs=PAGED,
+    )
     async def public_comments(
         self,
         info: Info,

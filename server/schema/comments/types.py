@@ -13,6 +13,7 @@ from server.platforms.capabilities import catalogue
 from server.schema.channels.types import Page
 from server.schema.contacts.types import Contact
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, loaded
 from server.schema.declarations import readable
 from server.schema.enums import PublicKind, SendState, Visibility
 from server.schema.nodes import Kind, Node, finder, gid
@@ -30,25 +31,27 @@ class PublicCommentReply:
     send_id: strawberry.Private[UUID]
     author_id: strawberry.Private[UUID | None]
 
-    @strawberry.field(description="Where it stands on our side; null once the send was erased.")
+    @strawberry.field(description="Where it stands on our side; null once the send was erased.", directives=LOADED)
     async def state(self, info: Info) -> SendState | None:
         """Resolve the state."""
         row = await info.context.loaders.sends_of_comments.load(self.send_id)
         return None if row is None else row.state
 
-    @strawberry.field(description="What was said; null once the send was erased.")
+    @strawberry.field(description="What was said; null once the send was erased.", directives=LOADED)
     async def text(self, info: Info) -> str | None:
         """Resolve the words."""
         row = await info.context.loaders.sends_of_comments.load(self.send_id)
         return None if row is None else row.text
 
-    @strawberry.field(description="Why it was not sent, in one word; null while nothing speaks against it.")
+    @strawberry.field(
+        description="Why it was not sent, in one word; null while nothing speaks against it.", directives=LOADED
+    )
     async def reason(self, info: Info) -> str | None:
         """Resolve the reason."""
         row = await info.context.loaders.sends_of_comments.load(self.send_id)
         return None if row is None else row.reason
 
-    @strawberry.field(description="Who wrote it; null for an app.")
+    @strawberry.field(description="Who wrote it; null for an app.", directives=LOADED)
     async def author(self, info: Info) -> Member | None:
         """Resolve the author."""
         row = None if self.author_id is None else await info.context.loaders.members.load(self.author_id)
@@ -94,26 +97,29 @@ class PublicComment(Node):
     handled_by_id: strawberry.Private[UUID | None]
     comment_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="The page that it is about.")
+    @strawberry.field(description="The page that it is about.", directives=LOADED)
     async def page(self, info: Info) -> Page | None:
         """Resolve the page."""
         row = await info.context.loaders.pages.load(self.page_id)
         return None if row is None else Page.of(row)
 
-    @strawberry.field(description="Its author, where the network tells who it is. Needs contact:read.")
+    @strawberry.field(
+        description="Its author, where the network tells who it is. Needs contact:read.", directives=LOADED
+    )
     async def contact(self, info: Info) -> Contact | None:
         """Resolve the contact."""
         row = None if self.contact_id is None else await info.context.loaders.contacts.load(self.contact_id)
         return None if row is None else Contact.of(row)
 
-    @strawberry.field(description="Who said that it needs nothing more; null for an app.")
+    @strawberry.field(description="Who said that it needs nothing more; null for an app.", directives=LOADED)
     async def handled_by(self, info: Info) -> Member | None:
         """Resolve the member."""
         row = None if self.handled_by_id is None else await info.context.loaders.members.load(self.handled_by_id)
         return None if row is None else Member.of(row)
 
     @strawberry.field(
-        description="Until when one private reply to it is possible; null where the network offers none to this."
+        description="Until when one private reply to it is possible; null where the network offers none to this.",
+        directives=LOADED,
     )
     async def private_reply_until(self, info: Info) -> datetime | None:
         """Work the end out from what the channel allows."""
@@ -122,7 +128,7 @@ class PublicComment(Node):
             return None
         return rules.private_reply_until(catalogue.at(row.channel, self.occurred_at), self.occurred_at)
 
-    @strawberry.field(description="Our replies, oldest first.")
+    @strawberry.field(description="Our replies, oldest first.", directives=loaded(10))
     async def replies(self, info: Info) -> list[PublicCommentReply]:
         """Resolve the replies."""
         rows = await info.context.loaders.replies_of_comments.load(self.comment_id)

@@ -11,6 +11,7 @@ import strawberry
 from server.auth import service
 from server.schema.conflicts.types import ConflictException, UnitConflict
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.nodes import Kind, found, gid, uid
 from server.schema.results import UserError, mutation, perform
 from server.tenants.rules import Permission
@@ -58,6 +59,7 @@ class UnitConflictPayload:
     user_errors: list[UserError] = strawberry.field(
         default_factory=list,
         description="Why nothing was done. CONFLICT_SHARED_STAFF lists memberIds and tokenIds that reach both units.",
+        directives=USER_ERRORS,
     )
 
 
@@ -66,7 +68,9 @@ class ConflictExceptionPayload:
     """Result of what is done to one exception."""
 
     exception: ConflictException | None = strawberry.field(default=None, description="The exception as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

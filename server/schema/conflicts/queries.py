@@ -10,6 +10,7 @@ from server.auth import service
 from server.kit.pagination import PageArguments
 from server.schema.conflicts.types import ConflictException, UnitConflict
 from server.schema.context import Info
+from server.schema.cost import PAGED
 from server.schema.nodes import Kind, uid_or_none
 from server.schema.pages import After, Before, Connection, First, Last, connection
 from server.schema.permissions import query
@@ -27,7 +28,11 @@ class ConflictExceptionFilter:
 class ConflictsQuery:
     """Root fields about walls between units."""
 
-    @query(Permission.MEMBER_MANAGE, "Units that are kept apart, newest first. Needs member:manage on the whole tree.")
+    @query(
+        Permission.MEMBER_MANAGE,
+        "Units that are kept apart, newest first. Needs member:manage on the whole tree.",
+        costs=PAGED,
+    )
     async def unit_conflicts(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[UnitConflict]:
@@ -39,6 +44,7 @@ class ConflictsQuery:
     @query(
         Permission.MEMBER_MANAGE,
         "Exceptions to walls, asked for and granted, newest first. Needs member:manage on the whole tree.",
+        costs=PAGED,
     )
     async def conflict_exceptions(
         self,

@@ -8,6 +8,7 @@ from uuid import UUID
 import strawberry
 
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, loaded
 from server.schema.declarations import readable
 from server.schema.nodes import Kind, Node, finder, gid
 from server.schema.tenants.types import Member, Unit
@@ -51,7 +52,7 @@ class UnitConflict(Node):
             unit_keys=[row.first_unit_id, row.second_unit_id],
         )
 
-    @strawberry.field(description="The two units.")
+    @strawberry.field(description="The two units.", directives=loaded(2))
     async def units(self, info: Info) -> list[Unit]:
         """Resolve the units."""
         return await _units(info, self.unit_keys)
@@ -90,18 +91,18 @@ class ConflictException(Node):
             unit_keys=[row.first_unit_id, row.second_unit_id],
         )
 
-    @strawberry.field(description="The member concerned.")
+    @strawberry.field(description="The member concerned.", directives=LOADED)
     async def member(self, info: Info) -> Member | None:
         """Resolve the member."""
         row = await info.context.loaders.members.load(self.member_key)
         return None if row is None else Member.of(row)
 
-    @strawberry.field(description="The two units.")
+    @strawberry.field(description="The two units.", directives=loaded(2))
     async def units(self, info: Info) -> list[Unit]:
         """Resolve the units."""
         return await _units(info, self.unit_keys)
 
-    @strawberry.field(description="Who agreed, the first one first.")
+    @strawberry.field(description="Who agreed, the first one first.", directives=loaded(2))
     async def granted_by(self, info: Info) -> list[Member]:
         """Resolve the people who agreed."""
         return await _members(info, await info.context.loaders.granters_of.load(self.key) or [])

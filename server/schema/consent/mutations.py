@@ -10,6 +10,7 @@ import strawberry
 from server.consent import service
 from server.schema.consent.types import Topic
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.nodes import Kind, found, gid, uid
 from server.schema.results import UserError, mutation, perform
 from server.tenants import service as tenants
@@ -33,7 +34,9 @@ class TopicCreatePayload:
     """Result of topicCreate."""
 
     topic: Topic | None = strawberry.field(default=None, description="The new topic.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

@@ -10,6 +10,7 @@ from server.consent import service
 from server.kit.pagination import PageArguments
 from server.schema.consent.types import Topic
 from server.schema.context import Info
+from server.schema.cost import PAGED
 from server.schema.nodes import Kind, uid_or_none
 from server.schema.pages import After, Before, Connection, First, Last, connection
 from server.schema.permissions import query
@@ -19,7 +20,7 @@ from server.schema.permissions import query
 class ConsentQuery:
     """Root fields about topics."""
 
-    @query(None, "Marketing topics, by name.")
+    @query(None, "Marketing topics, by name.", costs=PAGED)
     async def topics(
         self,
         info: Info,

@@ -10,6 +10,7 @@ import strawberry
 from server.consent.models import ConsentRow, SuppressionRow, TopicRow
 from server.schema.channels.types import Page
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED
 from server.schema.declarations import readable
 from server.schema.enums import SuppressionReason
 from server.schema.nodes import Kind, Node, finder, gid
@@ -26,7 +27,7 @@ class Topic(Node):
     name: str = strawberry.field(description="What people call it.")
     unit_uuid: strawberry.Private[UUID]
 
-    @strawberry.field(description="The unit that offers it, to itself and everything under it.")
+    @strawberry.field(description="The unit that offers it, to itself and everything under it.", directives=LOADED)
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the unit."""
         row = await info.context.loaders.units.load(self.unit_uuid)
@@ -49,13 +50,13 @@ class Consent:
     topic_id: strawberry.Private[UUID]
     page_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="The topic.")
+    @strawberry.field(description="The topic.", directives=LOADED)
     async def topic(self, info: Info) -> Topic | None:
         """Resolve the topic."""
         row = await info.context.loaders.topics.load(self.topic_id)
         return None if row is None else Topic.of(row)
 
-    @strawberry.field(description="The page at which it was said; it counts there only.")
+    @strawberry.field(description="The page at which it was said; it counts there only.", directives=LOADED)
     async def page(self, info: Info) -> Page | None:
         """Resolve the page."""
         row = await info.context.loaders.pages.load(self.page_id)

@@ -11,6 +11,7 @@ from server.consent import service as consent
 from server.contacts import service
 from server.schema.contacts.types import Contact, Label
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.enums import SuppressionReason
 from server.schema.nodes import Kind, found, gid, uid
 from server.schema.results import UserError, mutation, perform
@@ -25,7 +26,9 @@ class ContactChange:
     """What payloads about one contact have in common; not a type of the schema itself."""
 
     contact: Contact | None = strawberry.field(default=None, description="The contact as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was changed.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was changed.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The renamed contact, or why it was not.")
@@ -48,7 +51,9 @@ class LabelCreatePayload:
     """Result of labelCreate."""
 
     label: Label | None = strawberry.field(default=None, description="The new label.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.input(description="A contact's names. Both are written.")

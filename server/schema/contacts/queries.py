@@ -10,6 +10,7 @@ from server.contacts import service
 from server.kit.pagination import PageArguments
 from server.schema.contacts.types import Contact, Label
 from server.schema.context import Info
+from server.schema.cost import PAGED
 from server.schema.nodes import Kind, uid_or_none
 from server.schema.pages import After, Before, Connection, First, Last, connection
 from server.schema.permissions import query
@@ -30,7 +31,7 @@ class ContactFilter:
 class ContactsQuery:
     """Root fields about people and labels."""
 
-    @query(Permission.CONTACT_READ, "Contacts, newest first.")
+    @query(Permission.CONTACT_READ, "Contacts, newest first.", costs=PAGED)
     async def contacts(
         self,
         info: Info,
@@ -48,7 +49,7 @@ class ContactsQuery:
             page = await service.list_contacts(uow, PageArguments(first, after, last, before), unit_id, label_id)
         return connection(page, Contact.of)
 
-    @query(Permission.CONTACT_READ, "Labels, by name.")
+    @query(Permission.CONTACT_READ, "Labels, by name.", costs=PAGED)
     async def labels(
         self,
         info: Info,

@@ -11,6 +11,7 @@ from server.inbox.views import ContactPart, LabelPart
 from server.schema.channels.types import Page
 from server.schema.consent.types import Consent, Suppression
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, loaded
 from server.schema.declarations import readable
 from server.schema.enums import Permission
 from server.schema.nodes import Kind, Node, finder, gid
@@ -26,7 +27,7 @@ class Label(Node):
     color: str = strawberry.field(description='For example "#2f6fed".')
     label_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="The unit that it belongs to.")
+    @strawberry.field(description="The unit that it belongs to.", directives=LOADED)
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the unit."""
         row = await info.context.loaders.labels.load(self.label_id)
@@ -49,7 +50,7 @@ class ContactIdentity:
     )
     page_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="The page.")
+    @strawberry.field(description="The page.", directives=LOADED)
     async def page(self, info: Info) -> Page | None:
         """Resolve the page."""
         row = await info.context.loaders.pages.load(self.page_id)
@@ -70,32 +71,34 @@ class Contact(Node):
     first_name: str | None = strawberry.field(description="The first name, for greetings.")
     contact_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="The unit whose customer it is.")
+    @strawberry.field(description="The unit whose customer it is.", directives=LOADED)
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the unit."""
         row = await info.context.loaders.contacts.load(self.contact_id)
         owner = None if row is None else await info.context.loaders.units.load(row.unit_id)
         return None if owner is None else Unit.of(owner)
 
-    @strawberry.field(description="The labels, by name.")
+    @strawberry.field(description="The labels, by name.", directives=loaded(10))
     async def labels(self, info: Info) -> list[Label]:
         """Resolve the labels."""
         rows = await info.context.loaders.labels_of_contacts.load(self.contact_id)
         return [Label.of(row) for row in rows or ()]
 
-    @strawberry.field(description="How the pages' platforms name the person, oldest first.")
+    @strawberry.field(description="How the pages' platforms name the person, oldest first.", directives=loaded(5))
     async def identities(self, info: Info) -> list[ContactIdentity]:
         """Resolve the identities."""
         rows = await info.context.loaders.identities.load(self.contact_id)
         return [ContactIdentity.of(row) for row in rows or ()]
 
-    @strawberry.field(description="The last word on each topic at each page, newest first.")
+    @strawberry.field(description="The last word on each topic at each page, newest first.", directives=loaded(10))
     async def consents(self, info: Info) -> list[Consent]:
         """Resolve the last words."""
         rows = await info.context.loaders.consents.load(self.contact_id)
         return [Consent.of(row) for row in rows or ()]
 
-    @strawberry.field(description="Why nothing may be sent to the person; null if messages may go out.")
+    @strawberry.field(
+        description="Why nothing may be sent to the person; null if messages may go out.", directives=LOADED
+    )
     async def suppression(self, info: Info) -> Suppression | None:
         """Resolve the suppression."""
         row = await info.context.loaders.suppressions.load(self.contact_id)

@@ -9,6 +9,7 @@ import strawberry
 
 from server.inbox.models import MessageMediaRow
 from server.schema.context import Info
+from server.schema.cost import LOADED
 from server.schema.declarations import readable
 from server.schema.nodes import Kind, gid
 from server.sends import media
@@ -51,7 +52,8 @@ class Attachment:
 
     @strawberry.field(
         description="The platform's address of it; it expires. For media that were sent from here an address that answers"
-        " without a bearer token for an hour."
+        " without a bearer token for an hour.",
+        directives=LOADED,
     )
     async def url(self, info: Info) -> str | None:
         """Resolve the address."""
@@ -61,7 +63,9 @@ class Attachment:
         link = MediaLink(info.context.scope.organization_id, self.file_id, ends_at)
         return media.url_of(info.context.services.settings, link)
 
-    @strawberry.field(description="Our own copy of it; null while it is being made, and where none may be kept.")
+    @strawberry.field(
+        description="Our own copy of it; null while it is being made, and where none may be kept.", directives=LOADED
+    )
     async def copy(self, info: Info) -> AttachmentCopy | None:
         """Resolve the copy."""
         if self.message_id is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from server.schema.cost import USER_ERRORS
 from server.schema.enums import Category, ConversationStatus, Folder
 from server.schema.inbox.types import Conversation, Message, Note
 from server.schema.results import UserError
@@ -16,7 +17,9 @@ class ConversationChange:
     """What payloads about one conversation have in common; not a type of the schema itself."""
 
     conversation: Conversation | None = strawberry.field(default=None, description="The conversation as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was changed.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was changed.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The queued reply, or why there is none.")

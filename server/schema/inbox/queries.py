@@ -9,6 +9,7 @@ import strawberry
 from server.inbox import service, views
 from server.kit.pagination import PageArguments
 from server.schema.context import Info
+from server.schema.cost import LOADED, PAGED
 from server.schema.enums import Category, ConversationStatus, Folder
 from server.schema.inbox import plan
 from server.schema.inbox.traces import trace_views
@@ -54,7 +55,7 @@ class ConversationFilter:
 class InboxQuery:
     """Root fields about conversations."""
 
-    @query(Permission.INBOX_READ, "The inbox: conversations, newest message first.")
+    @query(Permission.INBOX_READ, "The inbox: conversations, newest message first.", costs=PAGED)
     async def conversations(
         self,
         info: Info,
@@ -72,10 +73,10 @@ class InboxQuery:
             arguments = PageArguments(first, after, last, before)
             page = await service.list_conversations(uow, arguments, wanted, parts)
         if parts.last_message:
-            await trace_views(info.context, page.items)
+            trace_views(info.context, page.items)
         return connection(page, lambda view: Conversation.of(view, sufficient))
 
-    @query(Permission.INBOX_READ, "One conversation; null if there is none in reach.")
+    @query(Permission.INBOX_READ, "One conversation; null if there is none in reach.", costs=LOADED)
     async def conversation(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The conversation.")]
     ) -> Conversation | None:
@@ -86,6 +87,7 @@ class InboxQuery:
         Permission.INBOX_READ,
         "The position of now, to start the subscription inboxChanges from. Ask for it before reading the inbox: what changes"
         " in between is then told, not lost.",
+        costs=LOADED,
     )
     async def inbox_cursor(self, info: Info) -> str:
         """Show where changes go on."""

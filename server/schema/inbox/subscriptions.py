@@ -21,6 +21,7 @@ from server.inbox.views import ConversationView
 from server.kit.errors import DomainError, Unavailable
 from server.kit.live import Hint
 from server.schema.context import Info
+from server.schema.cost import LOADED
 from server.schema.declarations import Requires, readable
 from server.schema.errors import Unauthenticated
 from server.schema.inbox import plan
@@ -66,7 +67,7 @@ class InboxSubscription:
     @strawberry.subscription(
         description="Conversations as they change, each once for several changes in a row. Needs inbox:read. A right that is"
         " revoked ends it with UNAUTHENTICATED or FORBIDDEN.",
-        directives=[Requires(permission=Permission.INBOX_READ.value)],
+        directives=[*LOADED, Requires(permission=Permission.INBOX_READ.value)],
     )
     async def inbox_changes(
         self,
@@ -95,7 +96,7 @@ class InboxSubscription:
                     revoked.clear()
                     batch = await _read(info, cursor, wanted)
                     if parts.last_message:
-                        await trace_views(info.context, [view for view, _ in batch.changes])
+                        trace_views(info.context, [view for view, _ in batch.changes])
                     for view, position in batch.changes:
                         if revoked.is_set():
                             break  # the rest of the batch is read again, with what the caller may see now

@@ -10,6 +10,7 @@ import strawberry
 from server.inbox import service
 from server.platforms.capabilities.capability import Unsend as UnsendEffect
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.enums import SignalKind, Unsend
 from server.schema.inbox.inputs import ConversationChange
 from server.schema.inbox.types import Conversation, Message
@@ -40,7 +41,9 @@ class MessageUnsendPayload:
     effect: Unsend | None = strawberry.field(
         default=None, description="What the platform does: DELETE_FOR_ME leaves the message with the contact."
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was changed.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was changed.", directives=USER_ERRORS
+    )
 
 
 @strawberry.input(description="A signal to a contact.")

@@ -16,6 +16,7 @@ from server.kit.pagination import PageArguments
 from server.schema.channels.types import Page
 from server.schema.contacts.types import Contact, Label
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, PAGED, held, loaded
 from server.schema.declarations import readable
 from server.schema.enums import (
     Category,
@@ -50,7 +51,7 @@ class Message(Node):
     state_text: str | None = strawberry.field(description="The same in a sentence that says what to do.")
     text: str | None = strawberry.field(description="The text; null for media alone and for unsent messages.")
     has_attachments: bool = strawberry.field(description="Whether there is media.")
-    attachments: list[Attachment] = strawberry.field(description="The media.")
+    attachments: list[Attachment] = strawberry.field(description="The media.", directives=held(5))
     occurred_at: datetime = strawberry.field(description="The platform's time; messages are ordered by it.")
     seq: int = strawberry.field(description="The order of arrival within the conversation, from 1.")
     template_version_id: strawberry.ID | None = strawberry.field(
@@ -67,13 +68,14 @@ class Message(Node):
     author_id: strawberry.Private[UUID | None]
     writer_id: strawberry.Private[UUID | None]
 
-    @strawberry.field(description="The member who wrote it in Switchboard; null for everybody else.")
+    @strawberry.field(description="The member who wrote it in Switchboard; null for everybody else.", directives=LOADED)
     async def author(self, info: Info) -> Member | None:
         """Resolve the author."""
         return await _member(info, self.author_id)
 
     @strawberry.field(
-        description="Which of a group's people wrote it; null in a conversation of two, and for what the page wrote."
+        description="Which of a group's people wrote it; null in a conversation of two, and for what the page wrote.",
+        directives=LOADED,
     )
     async def writer(self, info: Info) -> Contact | None:
         """Resolve the writer."""
@@ -127,7 +129,7 @@ class Note(Node):
     created_at: datetime = strawberry.field(description="When it was written.")
     author_id: strawberry.Private[UUID | None]
 
-    @strawberry.field(description="The member who wrote it; null for an app.")
+    @strawberry.field(description="The member who wrote it; null for an app.", directives=LOADED)
     async def author(self, info: Info) -> Member | None:
         """Resolve the author."""
         return await _member(info, self.author_id)
@@ -147,12 +149,12 @@ class Assignment:
     assignee_id: strawberry.Private[UUID | None]
     actor_id: strawberry.Private[UUID | None]
 
-    @strawberry.field(description="Whom it was given to; null is a release.")
+    @strawberry.field(description="Whom it was given to; null is a release.", directives=LOADED)
     async def assignee(self, info: Info) -> Member | None:
         """Resolve the new owner."""
         return await _member(info, self.assignee_id)
 
-    @strawberry.field(description="The member who gave it; null for an app.")
+    @strawberry.field(description="The member who gave it; null for an app.", directives=LOADED)
     async def actor(self, info: Info) -> Member | None:
         """Resolve who gave it."""
         return await _member(info, self.actor_id)
@@ -174,7 +176,7 @@ class Participant:
     left_at: datetime | None = strawberry.field(description="When they left; null while they are there.")
     contact_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="Who it is.")
+    @strawberry.field(description="Who it is.", directives=LOADED)
     async def contact(self, info: Info) -> Contact | None:
         """Resolve the contact."""
         return await _contact_of(info, self.contact_id)
@@ -227,45 +229,48 @@ class Conversation(Node):
     shown_last_message: strawberry.Private[Message | None] = None
 
     # These four answer at once when the list fetched the object; a coroutine per row would cost more than the rest of it.
-    @strawberry.field(description="The page that holds it.")
+    @strawberry.field(description="The page that holds it.", directives=LOADED)
     def page(self, info: Info) -> Page | None:
         """Resolve the page."""
         return self.shown_page or cast("Page | None", self._page(info))
 
-    @strawberry.field(description="Who it is with; in a GROUP the contact stands for the group as a whole.")
+    @strawberry.field(
+        description="Who it is with; in a GROUP the contact stands for the group as a whole.", directives=LOADED
+    )
     def contact(self, info: Info) -> Contact | None:
         """Resolve the contact."""
         return self.shown_contact or cast("Contact | None", self._contact(info))
 
-    @strawberry.field(description="The member who owns it; null while nobody does.")
+    @strawberry.field(description="The member who owns it; null while nobody does.", directives=LOADED)
     def assignee(self, info: Info) -> Member | None:
         """Resolve the owner."""
         if self.view.assignee_id is None:
             return None
         return self.shown_assignee or cast("Member | None", _member(info, self.view.assignee_id))
 
-    @strawberry.field(description="The newest message by the platform's time.")
+    @strawberry.field(description="The newest message by the platform's time.", directives=LOADED)
     def last_message(self, info: Info) -> Message | None:
         """Resolve the newest message."""
         if self.view.last_message_id is None:
             return None
         return self.shown_last_message or cast("Message | None", self._last_message(info))
 
-    @strawberry.field(description="The labels, by name.")
+    @strawberry.field(description="The labels, by name.", directives=held(10))
     def labels(self) -> list[Label]:
         """Show the labels."""
         return [Label.of(part) for part in self.view.labels]
 
     @strawberry.field(
         description="The people of a GROUP besides the page, as far as they wrote or the network told of them; those who left"
-        " are among them. Empty for a DIRECT conversation."
+        " are among them. Empty for a DIRECT conversation.",
+        directives=loaded(60),
     )
     async def participants(self, info: Info) -> list[Participant]:
         """List the people."""
         rows = await info.context.loaders.participants.load(self.view.contact_id)
         return [Participant.of(row) for row in rows or ()]
 
-    @strawberry.field(description="Until when replies may go out; null if the contact never acted.")
+    @strawberry.field(description="Until when replies may go out; null if the contact never acted.", directives=LOADED)
     async def window(self, info: Info) -> MessagingWindow | None:
         """Resolve the window."""
         row = await info.context.loaders.windows.load((self.view.page_id, self.view.contact_id))
@@ -273,40 +278,43 @@ class Conversation(Node):
 
     @strawberry.field(
         description="When the oldest message that nobody answered yet should be answered, by the setting FIRST_RESPONSE_SLA"
-        " of the unit as it is now; null if nobody waits, the conversation is resolved, or nothing is promised."
+        " of the unit as it is now; null if nobody waits, the conversation is resolved, or nothing is promised.",
+        directives=LOADED,
     )
     async def first_response_due_at(self, info: Info) -> datetime | None:
         """Resolve when an answer is due."""
         due = await info.context.loaders.answers_due.load(self.view.id)
         return None if due is None else due.at
 
-    @strawberry.field(description="Whether firstResponseDueAt has passed, by the database's clock.")
+    @strawberry.field(description="Whether firstResponseDueAt has passed, by the database's clock.", directives=LOADED)
     async def is_overdue(self, info: Info) -> bool:
         """Say whether an answer is late."""
         due = await info.context.loaders.answers_due.load(self.view.id)
         return due is not None and due.is_overdue
 
-    @strawberry.field(description="Messages by the platform's time, oldest first; without arguments the newest 25.")
+    @strawberry.field(
+        description="Messages by the platform's time, oldest first; without arguments the newest 25.", directives=PAGED
+    )
     async def messages(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Message]:
         """List the messages."""
-        await trace_views(info.context, [self.view])
+        trace_views(info.context, [self.view])
         async with info.context.read() as uow:
             page = await service.messages(uow, self.view.id, PageArguments(first, after, last, before))
         return connection(page, Message.of)
 
-    @strawberry.field(description="Internal remarks, oldest first; without arguments the newest 25.")
+    @strawberry.field(description="Internal remarks, oldest first; without arguments the newest 25.", directives=PAGED)
     async def notes(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Note]:
         """List the notes."""
-        await trace_views(info.context, [self.view])
+        trace_views(info.context, [self.view])
         async with info.context.read() as uow:
             page = await service.notes(uow, self.view.id, PageArguments(first, after, last, before))
         return connection(page, Note.of)
 
-    @strawberry.field(description="The history of owners, newest first, at most 100 entries.")
+    @strawberry.field(description="The history of owners, newest first, at most 100 entries.", directives=loaded(25))
     async def assignments(self, info: Info) -> list[Assignment]:
         """List the history of owners."""
         async with info.context.read() as uow:
@@ -323,7 +331,7 @@ class Conversation(Node):
     async def _last_message(self, info: Info) -> Message | None:
         if self.view.last_message_id is None:
             return None
-        await trace_views(info.context, [self.view])
+        trace_views(info.context, [self.view])
         row = await info.context.loaders.messages.load(self.view.last_message_id)
         return None if row is None else Message.of(row)
 
@@ -379,7 +387,7 @@ async def _message(context: ApiContext, value: UUID) -> Message | None:
     row = await context.loaders.messages.load(value)
     if row is None:
         return None
-    await trace_rows(context, [row])
+    trace_rows(context, [row])
     return Message.of(row)
 
 
@@ -388,5 +396,5 @@ async def _note(context: ApiContext, value: UUID) -> Note | None:
     row = await context.loaders.notes.load(value)
     if row is None:
         return None
-    await trace_rows(context, [row])
+    trace_rows(context, [row])
     return Note.of(row)

@@ -9,6 +9,7 @@ import strawberry
 from server.kit import dead_letters
 from server.kit.pagination import PageArguments
 from server.schema.context import Info
+from server.schema.cost import PAGED
 from server.schema.enums import DeadLetterSource
 from server.schema.jobs.types import DeadLetter
 from server.schema.pages import After, Before, Connection, First, Last, connection
@@ -30,6 +31,7 @@ class JobsQuery:
     @query(
         Permission.DEAD_LETTER_READ,
         "What could not be carried out or placed, newest first. Needs dead_letter:read on the whole organization.",
+        costs=PAGED,
     )
     async def dead_letters(
         self,

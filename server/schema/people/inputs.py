@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from server.schema.cost import USER_ERRORS
 from server.schema.enums import Permission, Role
 from server.schema.people.types import Invitation
 from server.schema.results import UserError
@@ -93,7 +94,9 @@ class MembershipGrantPayload:
 
     membership: Membership | None = strawberry.field(default=None, description="The grant.")
     member: Member | None = strawberry.field(default=None, description="The member with it.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The member without the role, or why nothing was done.")
@@ -103,7 +106,9 @@ class MembershipRevokePayload:
     member: Member | None = strawberry.field(
         default=None, description="The member as it is now; null if the caller does not see that person any more."
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The member as it is now, or why nothing was done.")
@@ -111,7 +116,9 @@ class MemberPayload:
     """Result of what is done to one member."""
 
     member: Member | None = strawberry.field(default=None, description="The member as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The role as it is now, or why nothing was done.")
@@ -119,7 +126,9 @@ class RolePayload:
     """Result of what is done to one role."""
 
     role: CustomRole | None = strawberry.field(default=None, description="The role as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The invitation as it is now, or why nothing was done.")
@@ -127,4 +136,6 @@ class InvitationPayload:
     """Result of what is done to one invitation."""
 
     invitation: Invitation | None = strawberry.field(default=None, description="The invitation as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )

@@ -9,6 +9,7 @@ import strawberry
 from server.auth import service
 from server.kit.pagination import PageArguments
 from server.schema.context import Info
+from server.schema.cost import PAGED, loaded
 from server.schema.nodes import Kind, uid_or_none
 from server.schema.pages import After, Before, Connection, First, Last, connection
 from server.schema.people.types import BuiltInRole, Invitation
@@ -31,12 +32,16 @@ class InvitationFilter:
 class PeopleQuery:
     """Root fields about roles and invitations."""
 
-    @query(None, "The roles that every organization has, the widest first, and what each gives.")
+    @query(None, "The roles that every organization has, the widest first, and what each gives.", costs=loaded(20))
     async def built_in_roles(self, info: Info) -> list[BuiltInRole]:
         """List the built-in roles."""
         return BuiltInRole.every()
 
-    @query(Permission.MEMBER_READ, "The roles that the organization made for itself, by name, archived ones too.")
+    @query(
+        Permission.MEMBER_READ,
+        "The roles that the organization made for itself, by name, archived ones too.",
+        costs=PAGED,
+    )
     async def roles(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[CustomRole]:
@@ -45,7 +50,11 @@ class PeopleQuery:
             page = await service.list_roles(uow, PageArguments(first, after, last, before))
         return connection(page, CustomRole.of)
 
-    @query(Permission.MEMBER_MANAGE, "Invitations at units where the caller holds member:manage, newest first.")
+    @query(
+        Permission.MEMBER_MANAGE,
+        "Invitations at units where the caller holds member:manage, newest first.",
+        costs=PAGED,
+    )
     async def invitations(
         self,
         info: Info,

@@ -9,6 +9,7 @@ import strawberry
 
 from server.auth.service import InvitationView
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, held
 from server.schema.declarations import readable
 from server.schema.enums import InvitationState, Permission, Role
 from server.schema.nodes import Kind, Node, finder, gid
@@ -22,7 +23,7 @@ class BuiltInRole:
     """A built-in role."""
 
     role: Role = strawberry.field(description="The role.")
-    permissions: list[Permission] = strawberry.field(description="What it gives, sorted.")
+    permissions: list[Permission] = strawberry.field(description="What it gives, sorted.", directives=held(60))
 
     @classmethod
     def every(cls) -> list[BuiltInRole]:
@@ -75,25 +76,27 @@ class Invitation(Node):
             member_key=row.member_id,
         )
 
-    @strawberry.field(description="Where the role is offered.")
+    @strawberry.field(description="Where the role is offered.", directives=LOADED)
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the unit."""
         row = await info.context.loaders.units.load(self.unit_key)
         return None if row is None else Unit.of(row)
 
-    @strawberry.field(description="The offered custom role; null for a built-in one.")
+    @strawberry.field(description="The offered custom role; null for a built-in one.", directives=LOADED)
     async def custom_role(self, info: Info) -> CustomRole | None:
         """Resolve the role."""
         row = None if self.role_key is None else await info.context.loaders.custom_roles.load(self.role_key)
         return None if row is None else CustomRole.of(row)
 
-    @strawberry.field(description="Who invited; null if the caller does not see that person.")
+    @strawberry.field(description="Who invited; null if the caller does not see that person.", directives=LOADED)
     async def invited_by(self, info: Info) -> Member | None:
         """Resolve the inviter."""
         row = await info.context.loaders.members.load(self.inviter_key)
         return None if row is None else Member.of(row)
 
-    @strawberry.field(description="Who accepted; null if nobody did or the caller does not see that person.")
+    @strawberry.field(
+        description="Who accepted; null if nobody did or the caller does not see that person.", directives=LOADED
+    )
     async def member(self, info: Info) -> Member | None:
         """Resolve the member."""
         row = None if self.member_key is None else await info.context.loaders.members.load(self.member_key)

@@ -10,6 +10,7 @@ import strawberry
 from server.privacy import service
 from server.privacy.service import Wish
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.enums import OffboardingPolicy
 from server.schema.nodes import Kind, found, gid, uid
 from server.schema.privacy.types import Offboarding
@@ -43,7 +44,9 @@ class ClientOffboardPayload:
     """Result of clientOffboard."""
 
     offboarding: Offboarding | None = strawberry.field(default=None, description="The off-boarding, as it begins.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was begun.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was begun.", directives=USER_ERRORS
+    )
 
 
 @strawberry.input(description="Who is to be erased, and why.")
@@ -63,7 +66,9 @@ class ContactErasePayload:
     operation: Operation | None = strawberry.field(
         default=None, description="The operation; its counts tell the erased rows by table once it SUCCEEDED."
     )
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing is erased.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing is erased.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

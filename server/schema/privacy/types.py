@@ -10,6 +10,7 @@ import strawberry
 from server.privacy import service
 from server.privacy.models import OffboardingRow, OffboardingStepRow
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, loaded
 from server.schema.declarations import readable
 from server.schema.enums import OffboardingPolicy, OffboardingState, StepName, StepState
 from server.schema.nodes import Kind, Node, finder, found, gid
@@ -63,26 +64,28 @@ class Offboarding(Node):
     ended_at: datetime | None = strawberry.field(description="When the last step ended.")
     row: strawberry.Private[OffboardingRow]
 
-    @strawberry.field(description="The six steps, in their order.")
+    @strawberry.field(description="The six steps, in their order.", directives=loaded(20))
     async def steps(self, info: Info) -> list[OffboardingStep]:
         """Resolve the steps."""
         rows = await info.context.loaders.offboarding_steps.load(self.row.id)
         return [OffboardingStep.of(row) for row in rows or ()]
 
-    @strawberry.field(description="The long work behind it.")
+    @strawberry.field(description="The long work behind it.", directives=LOADED)
     async def operation(self, info: Info) -> Operation | None:
         """Resolve the operation."""
         return await found(info.context, gid(Kind.OPERATION, self.row.operation_id), Operation)
 
     @strawberry.field(
-        description="The export: lines of JSON, a header, then the rows of each table, parents first. Kept for 30 days."
+        description="The export: lines of JSON, a header, then the rows of each table, parents first. Kept for 30 days.",
+        directives=LOADED,
     )
     async def export(self, info: Info) -> File | None:
         """Resolve the export."""
         return await _file(info, self.row.export_file_id)
 
     @strawberry.field(
-        description="The media that messages had attached, with the platform's addresses, which expire. Kept for 30 days."
+        description="The media that messages had attached, with the platform's addresses, which expire. Kept for 30 days.",
+        directives=LOADED,
     )
     async def media_manifest(self, info: Info) -> File | None:
         """Resolve the manifest."""
@@ -90,7 +93,8 @@ class Offboarding(Node):
 
     @strawberry.field(
         description="The certificate: what was exported, taken back and erased, what remains and why. Its SHA-256 stands in "
-        "the audit event client:offboarding:end. While RETAINED, one of the retention. Kept for ten years."
+        "the audit event client:offboarding:end. While RETAINED, one of the retention. Kept for ten years.",
+        directives=LOADED,
     )
     async def certificate(self, info: Info) -> File | None:
         """Resolve the certificate."""

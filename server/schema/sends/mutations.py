@@ -9,6 +9,7 @@ import strawberry
 
 from server.inbox import service as inbox
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.nodes import Kind, found, gid, uid
 from server.schema.results import UserError, mutation, perform
 from server.schema.sends.types import OpenSend
@@ -30,7 +31,9 @@ class SendSettlePayload:
     """Result of sendSettle."""
 
     send: OpenSend | None = strawberry.field(default=None, description="The send: SENT, or QUEUED to go out again.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was changed.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was changed.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

@@ -6,6 +6,7 @@ import strawberry
 
 from server.kit.pagination import PageArguments
 from server.schema.context import Info
+from server.schema.cost import PAGED
 from server.schema.pages import After, Before, Connection, First, Last, connection
 from server.schema.permissions import query
 from server.schema.sends.types import OpenSend
@@ -17,7 +18,7 @@ from server.tenants.rules import Permission
 class SendsQuery:
     """Root fields about outgoing messages."""
 
-    @query(Permission.INBOX_REPLY, "Messages of which nobody knows whether they left, oldest first.")
+    @query(Permission.INBOX_REPLY, "Messages of which nobody knows whether they left, oldest first.", costs=PAGED)
     async def open_sends(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[OpenSend]:

@@ -10,6 +10,7 @@ import strawberry
 from server.schema.channels.types import Page
 from server.schema.contacts.types import Contact
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED
 from server.schema.declarations import readable
 from server.schema.enums import Purpose, SendState
 from server.schema.nodes import Kind, Node, finder, gid
@@ -35,13 +36,13 @@ class OpenSend(Node):
     page_id: strawberry.Private[UUID]
     contact_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="The page that it is sent from.")
+    @strawberry.field(description="The page that it is sent from.", directives=LOADED)
     async def page(self, info: Info) -> Page | None:
         """Resolve the page."""
         row = await info.context.loaders.pages.load(self.page_id)
         return None if row is None else Page.of(row)
 
-    @strawberry.field(description="The person whom it is for.")
+    @strawberry.field(description="The person whom it is for.", directives=LOADED)
     async def contact(self, info: Info) -> Contact | None:
         """Resolve the contact."""
         row = await info.context.loaders.contacts.load(self.contact_id)

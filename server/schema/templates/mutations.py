@@ -8,6 +8,7 @@ from typing import Annotated
 import strawberry
 
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.enums import TemplatePurpose
 from server.schema.nodes import Kind, found, gid, uid
 from server.schema.results import UserError, mutation, perform
@@ -82,7 +83,9 @@ class TemplatePayload:
     """Result of templateCreate and templateArchive."""
 
     template: Template | None = strawberry.field(default=None, description="The template as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The new version, or why there is none.")
@@ -91,7 +94,9 @@ class TemplatePublishVersionPayload:
 
     version: TemplateVersion | None = strawberry.field(default=None, description="The new version.")
     template: Template | None = strawberry.field(default=None, description="Its template as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The release, or why nothing was done.")
@@ -99,7 +104,9 @@ class TemplateReleasePayload:
     """Result of templateRelease and templateReleaseRollBack."""
 
     release: TemplateRelease | None = strawberry.field(default=None, description="The release as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="What the unit says now, or why nothing was done.")
@@ -107,7 +114,9 @@ class TemplateOverridePayload:
     """Result of templateOverride and templateOverrideRemove."""
 
     effective_template: EffectiveTemplate | None = strawberry.field(default=None, description="What the unit says now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing was done.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

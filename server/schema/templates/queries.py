@@ -9,6 +9,7 @@ import strawberry
 from server.kit.errors import DomainError
 from server.kit.pagination import PageArguments
 from server.schema.context import Info
+from server.schema.cost import LOADED, PAGED
 from server.schema.enums import TemplatePurpose
 from server.schema.nodes import Kind, found, uid, uid_or_none
 from server.schema.pages import After, Before, Connection, First, Last, connection
@@ -46,7 +47,11 @@ UnitId = Annotated[strawberry.ID, strawberry.argument(description="The unit that
 class TemplatesQuery:
     """Root fields about shared texts."""
 
-    @query(Permission.TEMPLATE_READ, "Templates that the caller's units own or that are in force there, by name.")
+    @query(
+        Permission.TEMPLATE_READ,
+        "Templates that the caller's units own or that are in force there, by name.",
+        costs=PAGED,
+    )
     async def templates(
         self,
         info: Info,
@@ -65,14 +70,14 @@ class TemplatesQuery:
             )
         return connection(page, Template.of)
 
-    @query(Permission.TEMPLATE_READ, "One template; null if there is none in reach.")
+    @query(Permission.TEMPLATE_READ, "One template; null if there is none in reach.", costs=LOADED)
     async def template(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")]
     ) -> Template | None:
         """Find a template."""
         return await found(info.context, id, Template)
 
-    @query(Permission.TEMPLATE_READ, "What a unit can say now, by name. Needs template:read on the unit.")
+    @query(Permission.TEMPLATE_READ, "What a unit can say now, by name. Needs template:read on the unit.", costs=PAGED)
     async def effective_templates(
         self,
         info: Info,
@@ -97,6 +102,7 @@ class TemplatesQuery:
     @query(
         Permission.TEMPLATE_READ,
         "What a unit would say with these values; unit.name is filled in. Needs template:read on the unit.",
+        costs=LOADED,
     )
     async def template_preview(
         self,

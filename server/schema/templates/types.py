@@ -9,6 +9,7 @@ import strawberry
 
 from server.kit.pagination import PageArguments
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, PAGED, USER_ERRORS, held
 from server.schema.declarations import readable
 from server.schema.enums import Drift, ReleaseState, TemplatePurpose
 from server.schema.nodes import Kind, Node, finder, gid
@@ -49,12 +50,14 @@ class Template(Node):
             unit_key=row.unit_id,
         )
 
-    @strawberry.field(description="The unit that owns it.")
+    @strawberry.field(description="The unit that owns it.", directives=LOADED)
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the owner."""
         return await _unit(info.context, self.unit_key)
 
-    @strawberry.field(description="Its versions in reach, newest first: all for the owner, else those in force.")
+    @strawberry.field(
+        description="Its versions in reach, newest first: all for the owner, else those in force.", directives=PAGED
+    )
     async def versions(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[TemplateVersion]:
@@ -64,7 +67,7 @@ class Template(Node):
             await info.context.loaders.versions_of_templates.load((self.key, arguments)), TemplateVersion.of
         )
 
-    @strawberry.field(description="Its releases to units in reach, newest first.")
+    @strawberry.field(description="Its releases to units in reach, newest first.", directives=PAGED)
     async def releases(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[TemplateRelease]:
@@ -82,7 +85,9 @@ class TemplateVersion(Node):
 
     number: int = strawberry.field(description="1, 2, 3 and so on within its template.")
     body: str = strawberry.field(description="The words, with placeholders such as {{ contact.first_name }}.")
-    variables: list[str] = strawberry.field(description="The variables of the body, in order of appearance.")
+    variables: list[str] = strawberry.field(
+        description="The variables of the body, in order of appearance.", directives=held(50)
+    )
     digest: str = strawberry.field(description="SHA-256 of the words and the purpose, in hexadecimal digits.")
     published_at: datetime | None = strawberry.field(description="When it was published.")
     template_key: strawberry.Private[UUID]
@@ -102,12 +107,12 @@ class TemplateVersion(Node):
             author_key=row.author_id,
         )
 
-    @strawberry.field(description="The template that it is a version of.")
+    @strawberry.field(description="The template that it is a version of.", directives=LOADED)
     async def template(self, info: Info) -> Template | None:
         """Resolve the template."""
         return await _template(info.context, self.template_key)
 
-    @strawberry.field(description="Who published it; null when an app did.")
+    @strawberry.field(description="Who published it; null when an app did.", directives=LOADED)
     async def author(self, info: Info) -> Member | None:
         """Resolve the author."""
         return await _member(info.context, self.author_key)
@@ -146,22 +151,22 @@ class TemplateRelease(Node):
             author_key=row.author_id,
         )
 
-    @strawberry.field(description="The template.")
+    @strawberry.field(description="The template.", directives=LOADED)
     async def template(self, info: Info) -> Template | None:
         """Resolve the template."""
         return await _template(info.context, self.template_key)
 
-    @strawberry.field(description="The version that it puts in force.")
+    @strawberry.field(description="The version that it puts in force.", directives=LOADED)
     async def version(self, info: Info) -> TemplateVersion | None:
         """Resolve the version."""
         return await _version(info.context, self.version_key)
 
-    @strawberry.field(description="The unit for whose locations it is.")
+    @strawberry.field(description="The unit for whose locations it is.", directives=LOADED)
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the unit."""
         return await _unit(info.context, self.unit_key)
 
-    @strawberry.field(description="Who asked for it; null when an app did.")
+    @strawberry.field(description="Who asked for it; null when an app did.", directives=LOADED)
     async def author(self, info: Info) -> Member | None:
         """Resolve the author."""
         return await _member(info.context, self.author_key)
@@ -175,7 +180,7 @@ class TemplateOverride:
     """A unit's own wording."""
 
     body: str = strawberry.field(description="The unit's own words.")
-    variables: list[str] = strawberry.field(description="The variables of these words.")
+    variables: list[str] = strawberry.field(description="The variables of these words.", directives=held(50))
     base_version_number: int = strawberry.field(description="The version that was released when it was written.")
 
 
@@ -191,7 +196,7 @@ class EffectiveTemplate:
     )
     released_number: int = strawberry.field(description="The version that is released here, or the owner's latest.")
     body: str = strawberry.field(description="The words that the unit says.")
-    variables: list[str] = strawberry.field(description="The variables of these words.")
+    variables: list[str] = strawberry.field(description="The variables of these words.", directives=held(50))
     is_override: bool = strawberry.field(description="Whether these are the unit's own words.")
     drift: Drift = strawberry.field(description="How the unit stands to what was released to it.")
     override: TemplateOverride | None = strawberry.field(description="The unit's own wording, if it has one.")
@@ -218,17 +223,20 @@ class EffectiveTemplate:
             unit_key=found.unit_id,
         )
 
-    @strawberry.field(description="The template.")
+    @strawberry.field(description="The template.", directives=LOADED)
     async def template(self, info: Info) -> Template | None:
         """Resolve the template."""
         return await _template(info.context, self.template_key)
 
-    @strawberry.field(description="The version in force; of an override, the one it was made from, if still in reach.")
+    @strawberry.field(
+        description="The version in force; of an override, the one it was made from, if still in reach.",
+        directives=LOADED,
+    )
     async def version(self, info: Info) -> TemplateVersion | None:
         """Resolve the version."""
         return await _version(info.context, self.version_key)
 
-    @strawberry.field(description="The unit that says it.")
+    @strawberry.field(description="The unit that says it.", directives=LOADED)
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the unit."""
         return await _unit(info.context, self.unit_key)
@@ -240,7 +248,9 @@ class TemplatePreview:
     """A rendered text."""
 
     text: str | None = strawberry.field(default=None, description="The text as it would be sent; null with errors.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is no text.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is no text.", directives=USER_ERRORS
+    )
 
 
 async def _unit(context: ApiContext, value: UUID) -> Unit | None:

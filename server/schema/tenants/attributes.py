@@ -8,6 +8,7 @@ from datetime import date
 import strawberry
 
 from server.kit.errors import InvalidInput, Problems
+from server.schema.cost import held
 from server.schema.declarations import readable
 from server.schema.enums import Weekday
 from server.tenants import hours
@@ -38,7 +39,9 @@ class OpeningDay:
     """A day."""
 
     weekday: Weekday = strawberry.field(description="The day.")
-    intervals: list[OpeningInterval] = strawberry.field(description="When it is open, in order; empty for closed.")
+    intervals: list[OpeningInterval] = strawberry.field(
+        description="When it is open, in order; empty for closed.", directives=held(10)
+    )
 
 
 @readable(None)
@@ -47,7 +50,9 @@ class SpecialDay:
     """A date."""
 
     date: date = strawberry.field(description="The date.")
-    intervals: list[OpeningInterval] = strawberry.field(description="When it is open, in order; empty for closed.")
+    intervals: list[OpeningInterval] = strawberry.field(
+        description="When it is open, in order; empty for closed.", directives=held(10)
+    )
 
 
 @readable(None)
@@ -55,8 +60,10 @@ class SpecialDay:
 class OpeningHours:
     """Hours."""
 
-    weekly: list[OpeningDay] = strawberry.field(description="The week, Monday first.")
-    special: list[SpecialDay] = strawberry.field(description="Dates with other hours, in order; at most 100.")
+    weekly: list[OpeningDay] = strawberry.field(description="The week, Monday first.", directives=held(7))
+    special: list[SpecialDay] = strawberry.field(
+        description="Dates with other hours, in order; at most 100.", directives=held(20)
+    )
     text: str = strawberry.field(description="The same for people, as templates write it.")
 
     @classmethod
@@ -90,7 +97,9 @@ class UnitAttribute:
 class UnitAttributes:
     """Attributes."""
 
-    address_lines: list[str] = strawberry.field(description="Street and number and the like, up to 3 lines.")
+    address_lines: list[str] = strawberry.field(
+        description="Street and number and the like, up to 3 lines.", directives=held(3)
+    )
     postal_code: str | None = strawberry.field(description="The postal code.")
     city: str | None = strawberry.field(description="The city.")
     country: str | None = strawberry.field(description="ISO 3166-1 code of two letters.")
@@ -98,7 +107,9 @@ class UnitAttributes:
     locale: str | None = strawberry.field(description="BCP 47 language tag, for example de-AT.")
     time_zone: str | None = strawberry.field(description="IANA time zone.")
     opening_hours: OpeningHours | None = strawberry.field(description="When it is open.")
-    custom: list[UnitAttribute] = strawberry.field(description="Texts of your own, by name; at most 50.")
+    custom: list[UnitAttribute] = strawberry.field(
+        description="Texts of your own, by name; at most 50.", directives=held(20)
+    )
 
     @classmethod
     def of(cls, stored: Mapping[str, object]) -> UnitAttributes:

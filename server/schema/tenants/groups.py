@@ -12,6 +12,7 @@ from server.audit import service as audit
 from server.audit.actions import Action
 from server.kit.pagination import PageArguments
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, PAGED, USER_ERRORS
 from server.schema.declarations import readable
 from server.schema.nodes import Kind, Node, finder, found, gid, uid, uid_or_none, uids
 from server.schema.pages import After, Before, Connection, First, Last, connection
@@ -41,18 +42,20 @@ class LocationGroup(Node):
         """Show a group."""
         return cls(id=gid(Kind.GROUP, row.id), name=row.name, key=row.id, unit_key=row.unit_id)
 
-    @strawberry.field(description="The unit that it belongs to.")
+    @strawberry.field(description="The unit that it belongs to.", directives=LOADED)
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the unit."""
         row = await info.context.loaders.units.load(self.unit_key)
         return None if row is None else Unit.of(row)
 
-    @strawberry.field(description="How many units are in it, archived ones too. A unit that was moved away is not.")
+    @strawberry.field(
+        description="How many units are in it, archived ones too. A unit that was moved away is not.", directives=LOADED
+    )
     async def members_count(self, info: Info) -> int:
         """Count the members."""
         return await info.context.loaders.member_counts.load(self.key) or 0
 
-    @strawberry.field(description="The units in it, by name, archived ones too.")
+    @strawberry.field(description="The units in it, by name, archived ones too.", directives=PAGED)
     async def members(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Unit]:
@@ -66,7 +69,7 @@ class LocationGroup(Node):
 class GroupsQuery:
     """Root fields about groups."""
 
-    @query(None, "Groups whose unit is in reach, by name.")
+    @query(None, "Groups whose unit is in reach, by name.", costs=PAGED)
     async def location_groups(
         self,
         info: Info,
@@ -82,7 +85,7 @@ class GroupsQuery:
             page = await service.list_groups(uow, PageArguments(first, after, last, before), unit_id=owner)
         return connection(page, LocationGroup.of)
 
-    @query(None, "One group by its id; null if its unit is not in reach.")
+    @query(None, "One group by its id; null if its unit is not in reach.", costs=LOADED)
     async def location_group(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The group.")]
     ) -> LocationGroup | None:
@@ -131,7 +134,9 @@ class LocationGroupPayload:
     """Result of a change of a group."""
 
     group: LocationGroup | None = strawberry.field(default=None, description="The group as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why it stays as it was.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why it stays as it was.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type(description="The id of the deleted group, or why it stays.")
@@ -139,7 +144,9 @@ class LocationGroupDeletePayload:
     """Result of locationGroupDelete."""
 
     deleted_id: strawberry.ID | None = strawberry.field(default=None, description="The id that it had.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why it stays.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why it stays.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

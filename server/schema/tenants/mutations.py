@@ -10,6 +10,7 @@ import strawberry
 from server.audit import service as audit
 from server.audit.actions import Action
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.enums import UnitKind
 from server.schema.nodes import Kind, found, gid, uid
 from server.schema.results import UserError, mutation, perform
@@ -40,7 +41,9 @@ class UnitCreatePayload:
     """Result of unitCreate."""
 
     unit: Unit | None = strawberry.field(default=None, description="The new unit.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

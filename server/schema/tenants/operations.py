@@ -14,6 +14,7 @@ from server.audit.actions import Action
 from server.kit.errors import DomainError
 from server.kit.pagination import PageArguments
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, PAGED, USER_ERRORS, held
 from server.schema.declarations import readable
 from server.schema.enums import OperationKind, OperationState, SheetFormat
 from server.schema.nodes import Kind, Node, finder, found, gid, uid
@@ -69,7 +70,7 @@ class OperationProblem:
     line: int = strawberry.field(description="The line of the file, from 1; 0 for the file as a whole.")
     code: UserErrorCode = strawberry.field(description="The stable reason.")  # type: ignore[valid-type]
     message: str = strawberry.field(description="A sentence for people that says what to do.")
-    path: list[str] = strawberry.field(description="The column; empty for the whole line.")
+    path: list[str] = strawberry.field(description="The column; empty for the whole line.", directives=held(10))
 
     @classmethod
     def of(cls, row: OperationProblemRow) -> OperationProblem:
@@ -114,7 +115,8 @@ class Operation(Node):
     failed: int = strawberry.field(description="How many of the steps found something wrong.")
     counts: list[OperationCount] = strawberry.field(
         description="What came of it in numbers, by name; empty until it ended. An import tells created, updated and "
-        "unchanged: of a dry run, what would be."
+        "unchanged: of a dry run, what would be.",
+        directives=held(20),
     )
     failure: OperationFailure | None = strawberry.field(description="Why it FAILED; null otherwise.")
     created_at: datetime = strawberry.field(description="When it was asked for.")
@@ -144,7 +146,7 @@ class Operation(Node):
             file_key=_file_of(row),
         )
 
-    @strawberry.field(description="What was wrong with the lines of its input, in their order.")
+    @strawberry.field(description="What was wrong with the lines of its input, in their order.", directives=PAGED)
     async def problems(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[OperationProblem]:
@@ -153,7 +155,8 @@ class Operation(Node):
         return connection(await info.context.loaders.problems_of_operations.load(wanted), OperationProblem.of)
 
     @strawberry.field(
-        description="The file that it reads (an import) or that it made (an export); null while there is none in reach."
+        description="The file that it reads (an import) or that it made (an export); null while there is none in reach.",
+        directives=LOADED,
     )
     async def file(self, info: Info) -> File | None:
         """Resolve the file."""
@@ -196,14 +199,14 @@ class OperationFilter:
 class OperationsQuery:
     """Root fields about long work."""
 
-    @query(None, "One operation by its id; null if there is none that the caller may see.")
+    @query(None, "One operation by its id; null if there is none that the caller may see.", costs=LOADED)
     async def operation(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The operation.")]
     ) -> Operation | None:
         """Show one operation."""
         return await found(info.context, id, Operation)
 
-    @query(None, "Long work that the caller asked for or may see, newest first.")
+    @query(None, "Long work that the caller asked for or may see, newest first.", costs=PAGED)
     async def operations(
         self,
         info: Info,
@@ -239,7 +242,9 @@ class UnitImportPayload:
     """Result of unitImport."""
 
     operation: Operation | None = strawberry.field(default=None, description="Ask for it again to see how far it is.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why there is none.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why there is none.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

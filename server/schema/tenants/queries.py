@@ -9,6 +9,7 @@ import strawberry
 
 from server.kit.pagination import PageArguments
 from server.schema.context import Info
+from server.schema.cost import LOADED, PAGED
 from server.schema.enums import UnitKind
 from server.schema.nodes import Kind, found, uid_or_none
 from server.schema.pages import After, Before, Connection, First, Last, connection
@@ -63,14 +64,16 @@ class UnitFilter:
 class TenantsQuery:
     """Root fields about organizations, units and people."""
 
-    @query(None, "One unit in reach or above what is in reach; null if there is none.")
+    @query(None, "One unit in reach or above what is in reach; null if there is none.", costs=LOADED)
     async def unit(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The unit.")]
     ) -> Unit | None:
         """Show one unit."""
         return await found(info.context, id, Unit)
 
-    @query(None, "Units in reach and the line above them, by name; archived ones only if they are asked for.")
+    @query(
+        None, "Units in reach and the line above them, by name; archived ones only if they are asked for.", costs=PAGED
+    )
     async def units(
         self,
         info: Info,
@@ -105,7 +108,7 @@ class TenantsQuery:
             page = await service.list_units(uow, arguments, wanted)
         return connection(page, Unit.of)
 
-    @query(Permission.MEMBER_READ, "People who work at units in reach or above them, by name.")
+    @query(Permission.MEMBER_READ, "People who work at units in reach or above them, by name.", costs=PAGED)
     async def members(
         self,
         info: Info,

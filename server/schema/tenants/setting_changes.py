@@ -11,6 +11,7 @@ from server.audit import service as audit
 from server.audit.actions import Action
 from server.kit.errors import InvalidInput
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.enums import SettingName, Weekday
 from server.schema.nodes import Kind, found, gid, uid
 from server.schema.results import UserError, mutation, perform
@@ -110,7 +111,9 @@ class UnitSettingPayload:
     """Result of a change of a setting."""
 
     unit: Unit | None = strawberry.field(default=None, description="The unit.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why nothing changed.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why nothing changed.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

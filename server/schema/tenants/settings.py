@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 
 from server.schema.context import Info
+from server.schema.cost import LOADED, held
 from server.schema.declarations import readable
 from server.schema.enums import SettingName, Weekday
 from server.schema.nodes import Kind, gid
@@ -62,7 +63,7 @@ class UnitSettingValue:
     tone: UnitTone | None = strawberry.field(default=None, description="TONE.")
     marketing_cap: UnitMarketingCap | None = strawberry.field(default=None, description="MARKETING_CAP.")
     quiet_hours: list[QuietInterval] | None = strawberry.field(
-        default=None, description="QUIET_HOURS: Monday first, cut at midnight; empty for none."
+        default=None, description="QUIET_HOURS: Monday first, cut at midnight; empty for none.", directives=held(10)
     )
     approval_quorum: int | None = strawberry.field(
         default=None, description="APPROVAL_POLICY: how many people have to approve a campaign."
@@ -114,12 +115,16 @@ class UnitSetting:
     source_key: strawberry.Private[UUID | None]
     limit_key: strawberry.Private[UUID | None]
 
-    @strawberry.field(description="The name of the unit that the value comes from; null for the system's default.")
+    @strawberry.field(
+        description="The name of the unit that the value comes from; null for the system's default.", directives=LOADED
+    )
     async def source_unit_name(self, info: Info) -> str | None:
         """Resolve the name."""
         return await _name(info, self.source_key)
 
-    @strawberry.field(description="The name of the unit that the limit comes from; null for the system's default.")
+    @strawberry.field(
+        description="The name of the unit that the limit comes from; null for the system's default.", directives=LOADED
+    )
     async def limit_unit_name(self, info: Info) -> str | None:
         """Resolve the name."""
         return await _name(info, self.limit_key)

@@ -9,6 +9,7 @@ import strawberry
 
 from server.kit import ids
 from server.schema.context import ApiContext, Info
+from server.schema.cost import LOADED, held, loaded
 from server.schema.declarations import readable
 from server.schema.enums import OrganizationKind, Permission, Role, UnitKind
 from server.schema.nodes import Kind, Node, finder, gid
@@ -51,29 +52,33 @@ class Unit(Node):
     )
     key: strawberry.Private[UUID]
 
-    @strawberry.field(description="The unit above; null for the root.")
+    @strawberry.field(description="The unit above; null for the root.", directives=LOADED)
     async def parent(self, info: Info) -> Unit | None:
         """Resolve the unit above."""
         above = await info.context.loaders.lines_above.load(self.key)
         return Unit.of(above[-1]) if above else None
 
-    @strawberry.field(description="The units above it, headquarters first.")
+    @strawberry.field(description="The units above it, headquarters first.", directives=loaded(10))
     async def ancestors(self, info: Info) -> list[Unit]:
         """Resolve the line above."""
         return [Unit.of(row) for row in await info.context.loaders.lines_above.load(self.key) or ()]
 
-    @strawberry.field(description="The names from headquarters down to the unit itself.")
+    @strawberry.field(description="The names from headquarters down to the unit itself.", directives=loaded(30))
     async def path(self, info: Info) -> list[str]:
         """Resolve the path."""
         return [row.name for row in await info.context.loaders.lines_above.load(self.key) or ()] + [self.name]
 
-    @strawberry.field(description="What is set here or above and what counts, one entry for each setting.")
+    @strawberry.field(
+        description="What is set here or above and what counts, one entry for each setting.", directives=loaded(20)
+    )
     async def settings(self, info: Info) -> list[UnitSetting]:
         """Resolve the settings."""
         found = await info.context.loaders.settings_of_units.load(self.key) or {}
         return [UnitSetting.of(one, self.key) for one in found.values()]
 
-    @strawberry.field(description="How many units in reach stand right under it; archived ones do not count.")
+    @strawberry.field(
+        description="How many units in reach stand right under it; archived ones do not count.", directives=LOADED
+    )
     async def children_count(self, info: Info) -> int:
         """Count the children."""
         return await info.context.loaders.children_counts.load(self.key) or 0
@@ -93,7 +98,8 @@ class Unit(Node):
         )
 
     @strawberry.field(
-        description="What the caller may do on this unit, sorted; empty for one that is only seen as the line above others."
+        description="What the caller may do on this unit, sorted; empty for one that is only seen as the line above others.",
+        directives=held(60),
     )
     def viewer_permissions(self, info: Info) -> list[Permission]:
         """Show the caller's rights here."""
@@ -108,7 +114,9 @@ class CustomRole(Node):
     """A role of the organization's own."""
 
     name: str = strawberry.field(description="Unique in the organization, archived ones included.")
-    permissions: list[Permission] = strawberry.field(description="What it gives, unless it is archived.")
+    permissions: list[Permission] = strawberry.field(
+        description="What it gives, unless it is archived.", directives=held(60)
+    )
     archived_at: datetime | None = strawberry.field(description="Since when it gives nothing and cannot be granted.")
 
     @classmethod
@@ -143,13 +151,13 @@ class Membership(Node):
             role_key=row.custom_role_id,
         )
 
-    @strawberry.field(description="The unit; the role holds on everything under it too.")
+    @strawberry.field(description="The unit; the role holds on everything under it too.", directives=LOADED)
     async def unit(self, info: Info) -> Unit | None:
         """Resolve the unit."""
         row = await info.context.loaders.units.load(self.unit_key)
         return None if row is None else Unit.of(row)
 
-    @strawberry.field(description="The organization's own role; null for a built-in one.")
+    @strawberry.field(description="The organization's own role; null for a built-in one.", directives=LOADED)
     async def custom_role(self, info: Info) -> CustomRole | None:
         """Resolve the role."""
         row = None if self.role_key is None else await info.context.loaders.custom_roles.load(self.role_key)
@@ -179,7 +187,8 @@ class Member(Node):
 
     @strawberry.field(
         description="The e-mail address; null unless it is the caller's own, or the caller holds member:manage on the whole"
-        " tree or on a unit where the person has a role."
+        " tree or on a unit where the person has a role.",
+        directives=LOADED,
     )
     async def email(self, info: Info) -> str | None:
         """Show the address to those who manage the person."""
@@ -191,7 +200,8 @@ class Member(Node):
 
     @strawberry.field(
         description="The person's roles on units that the caller reaches or that lie above these, the oldest first; at most 1000."
-        " Roles elsewhere are not shown. Empty without member:read."
+        " Roles elsewhere are not shown. Empty without member:read.",
+        directives=loaded(10),
     )
     async def memberships(self, info: Info) -> list[Membership]:
         """Resolve the grants in sight."""

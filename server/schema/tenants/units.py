@@ -11,6 +11,7 @@ from server.audit import service as audit
 from server.audit.actions import Action
 from server.auth import service as auth
 from server.schema.context import Info
+from server.schema.cost import USER_ERRORS
 from server.schema.nodes import Kind, found, gid, uid
 from server.schema.results import UserError, mutation, perform
 from server.schema.tenants.attributes import UnitAttributesInput
@@ -34,7 +35,9 @@ class OrganizationPayload:
     """Result of organizationUpdate."""
 
     organization: Organization | None = strawberry.field(default=None, description="The organization.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why it stays as it was.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why it stays as it was.", directives=USER_ERRORS
+    )
 
 
 @strawberry.input(description="A change of a unit. What is left out stays.")
@@ -81,7 +84,9 @@ class UnitPayload:
     """Result of every change of a unit."""
 
     unit: Unit | None = strawberry.field(default=None, description="The unit as it is now.")
-    user_errors: list[UserError] = strawberry.field(default_factory=list, description="Why it stays as it was.")
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why it stays as it was.", directives=USER_ERRORS
+    )
 
 
 @strawberry.type

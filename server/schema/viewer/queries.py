@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from server.schema.context import Info
+from server.schema.cost import LOADED
 from server.schema.enums import Permission
 from server.schema.nodes import Kind, uid
 from server.schema.permissions import query
@@ -17,7 +18,7 @@ from server.schema.viewer.types import Viewer
 class ViewerQuery:
     """Root fields about the caller."""
 
-    @query(None, "Who is asking, and what they may do.")
+    @query(None, "Who is asking, and what they may do.", costs=LOADED)
     async def viewer(self, info: Info) -> Viewer:
         """Show the caller."""
         return Viewer.of(info.context.scope)
@@ -26,6 +27,7 @@ class ViewerQuery:
         None,
         "Whether the caller holds a permission on a unit; without a unit: on any at all. False for a unit that is out of reach"
         " or does not exist. Rules of single objects may still refuse.",
+        costs=LOADED,
     )
     async def viewer_can(
         self,

@@ -9,6 +9,7 @@ import strawberry
 from server.kit.pagination import PageArguments
 from server.schema.auth.types import Token
 from server.schema.context import Info
+from server.schema.cost import LOADED, PAGED, held
 from server.schema.declarations import readable
 from server.schema.enums import Permission
 from server.schema.nodes import Kind, gid
@@ -27,7 +28,7 @@ class Reach:
     """Permissions per unit, so that a front end need not guess."""
 
     unit_id: strawberry.ID | None = strawberry.field(description="The unit; null means the whole organization.")
-    permissions: list[Permission] = strawberry.field(description="What may be done there.")
+    permissions: list[Permission] = strawberry.field(description="What may be done there.", directives=held(60))
 
 
 @readable(None)
@@ -36,7 +37,7 @@ class ReachedUnit:
     """A unit with the rights of the one who asks."""
 
     unit: Unit = strawberry.field(description="The unit.")
-    permissions: list[Permission] = strawberry.field(description="What may be done there, sorted.")
+    permissions: list[Permission] = strawberry.field(description="What may be done there, sorted.", directives=held(60))
 
 
 @readable(None)
@@ -48,7 +49,8 @@ class Viewer:
     member_id: strawberry.ID | None = strawberry.field(description="The member, unless an app asks.")
     reaches_everything: bool = strawberry.field(description="Whether every unit is in reach.")
     permissions: list[Permission] = strawberry.field(
-        description="What may be done on the whole tree, sorted; rights on single units are in `units`."
+        description="What may be done on the whole tree, sorted; rights on single units are in `units`.",
+        directives=held(60),
     )
     scope: strawberry.Private[Scope]
 
@@ -64,13 +66,15 @@ class Viewer:
             scope=scope,
         )
 
-    @strawberry.field(description="The acting organization: the one that the token names. There is never another.")
+    @strawberry.field(
+        description="The acting organization: the one that the token names. There is never another.", directives=LOADED
+    )
     async def organization(self, info: Info) -> Organization:
         """Resolve the organization."""
         async with info.context.read() as uow:
             return Organization.of(await service.organization(uow))
 
-    @strawberry.field(description="The person; null for an app.")
+    @strawberry.field(description="The person; null for an app.", directives=LOADED)
     async def member(self, info: Info) -> Member | None:
         """Resolve the member."""
         if self.scope.actor.kind is not ActorKind.MEMBER:
@@ -79,7 +83,8 @@ class Viewer:
         return None if row is None else Member.of(row)
 
     @strawberry.field(
-        description="The token that the request came with: its kind, its units and permissions, and its end."
+        description="The token that the request came with: its kind, its units and permissions, and its end.",
+        directives=LOADED,
     )
     async def token(self, info: Info) -> Token | None:
         """Resolve the token."""
@@ -90,7 +95,8 @@ class Viewer:
 
     @strawberry.field(
         description="The units in reach, by name, with what may be done on each: all of them, page by page. Units that are only"
-        " seen as the line above others are not among them."
+        " seen as the line above others are not among them.",
+        directives=PAGED,
     )
     async def units(
         self,
@@ -115,6 +121,7 @@ class Viewer:
     @strawberry.field(
         description="Permissions: first those on everything, then per unit, at most 250 units.",
         deprecation_reason="It is cut at 250 units. Use permissions, units and the query viewerCan. Removal on 2027-06-01.",
+        directives=held(250),
     )
     def reaches(self) -> list[Reach]:
         """Show the resolved grants."""

@@ -1,0 +1,102 @@
+"""Who is let in to work, before anything is asked of the database.
+
+A token that this process verified within the last minutes takes a turn of its organization; any other one is verified in a
+small lane of its own, shared out among networks. What is remembered serves admission only: whether a token is valid, and
+what it may do, is read anew for every request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from server.config import AdmissionSettings, DatabaseSettings
+from server.kit.clock import monotonic_s
+from server.kit.turns import Room, Turns
+
+_REMEMBERED_S = 300.0
+_MOST_REMEMBERED = 10_000
+_LANE = Room(size=2, share=1, line=64, most=512, patience_s=5.0)
+_DELIVERIES = Room(size=2, share=1, line=10_000, most=50_000, patience_s=60.0)
+"""Subscriptions wait rather than end: when an organization hears of a change, all of them want to read at once."""
+
+
+class Turn:
+    """A place among those at work, for the time of one operation."""
+
+    def __init__(self, turns: Turns, who: Hashable) -> None:
+        self._turns = turns
+        self._who = who
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Let others work for as long as this operation only waits for somebody else."""
+        self._turns.leave(self._who)
+        try:
+            yield
+        finally:
+            await self._turns.enter(self._who)
+
+
+class Admission:
+    """The lanes of one process."""
+
+    def __init__(
+        self, settings: AdmissionSettings, database: DatabaseSettings, now: Callable[[], float] = monotonic_s
+    ) -> None:
+        size = max(1, database.pool_size - settings.reserved_connections)
+        share = max(1, round(size * settings.tenant_share))
+        self._now = now
+        self._tenants = Turns(Room(size, share, settings.line, settings.most_waiting, settings.patience_s))
+        self._strangers = Turns(_LANE)
+        self._anonymous = Turns(_LANE)
+        self._deliveries = Turns(_DELIVERIES)
+        self._known: OrderedDict[bytes, tuple[UUID, float]] = OrderedDict()
+
+    def tenant_of(self, token: str) -> UUID | None:
+        """Return the organization of a token that was verified here within the last minutes."""
+        found = self._known.get(_mark(token))
+        return None if found is None or found[1] < self._now() - _REMEMBERED_S else found[0]
+
+    def remember(self, token: str, organization_id: UUID) -> None:
+        """Note that a token was just verified."""
+        mark = _mark(token)
+        self._known[mark] = (organization_id, self._now())
+        self._known.move_to_end(mark)
+        while len(self._known) > _MOST_REMEMBERED:
+            self._known.popitem(last=False)
+
+    def forget(self, token: str) -> None:
+        """Note that a token is not valid any more."""
+        self._known.pop(_mark(token), None)
+
+    @asynccontextmanager
+    async def tenant(self, organization_id: UUID) -> AsyncIterator[Turn]:
+        """Work for an organization. Raises Busy, at once when its line is full."""
+        async with self._tenants.turn(organization_id):
+            yield Turn(self._tenants, organization_id)
+
+    @asynccontextmanager
+    async def stranger(self, network: str) -> AsyncIterator[None]:
+        """Verify a token that is not known here."""
+        async with self._strangers.turn(network):
+            yield
+
+    @asynccontextmanager
+    async def delivery(self, organization_id: UUID) -> AsyncIterator[None]:
+        """Read what a subscription tells next."""
+        async with self._deliveries.turn(organization_id):
+            yield
+
+    @asynccontextmanager
+    async def anonymous(self, network: str) -> AsyncIterator[Turn]:
+        """Work for somebody who has no token, such as who signs in."""
+        async with self._anonymous.turn(network):
+            yield Turn(self._anonymous, network)
+
+
+def _mark(token: str) -> bytes:
+    return hashlib.blake2b(token.encode(), digest_size=16).digest()

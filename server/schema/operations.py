@@ -1,0 +1,51 @@
+"""How the schema's operations are prepared: the one extension that HTTP and WebSocket share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+from graphql import GraphQLError
+from strawberry.extensions import SchemaExtension
+
+from server.schema import spending
+from server.schema.context import ApiContext
+from server.schema.limits import Documents, Prepared
+
+
+class FromDocuments(SchemaExtension):
+    """Serves parsing and validation from the schema's documents.
+
+    A request brings its document prepared and paid. What comes over a WebSocket is prepared and paid here, and each change
+    that a subscription tells has its traces committed before it leaves.
+    """
+
+    _errors: list[GraphQLError]
+
+    async def on_parse(self) -> AsyncIterator[None]:
+        """Give the prepared document, and what is wrong with it."""
+        execution = self.execution_context
+        context: ApiContext = execution.context
+        documents: Documents = execution.schema.documents  # type: ignore[attr-defined]
+        prepared = context.prepared or await self._from_socket(documents, context)
+        self._errors = documents.validated(prepared)
+        execution.graphql_document = prepared.document
+        execution.pre_execution_errors = self._errors or None
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        """Say again what parsing found: Strawberry would validate anew."""
+        self.execution_context.pre_execution_errors = self._errors
+        yield
+
+    async def on_stream_result(self, result: object) -> AsyncIterator[None]:
+        """Commit the traces of what is about to leave."""
+        context: ApiContext = self.execution_context.context
+        await context.write_traces()
+        yield
+
+    async def _from_socket(self, documents: Documents, context: ApiContext) -> Prepared:
+        execution = self.execution_context
+        prepared = documents.read(execution.query or "")
+        operation = prepared.chosen(execution.operation_name)
+        async with spending.paid(context, documents, prepared, operation, execution.variables or {}):
+            return prepared

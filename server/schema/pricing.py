@@ -1,0 +1,350 @@
+"""The price of a document, found before it is validated: what its answer can cost at most.
+
+Anybody may send any document, so finding the price is bounded itself: fragments are followed where they are spread, as the
+executor does, and the walk ends with a refusal after `MAX_FIELDS` fields. The overlapping-fields rule of validation
+compares every two fields of one response name, so these pairs are counted too and refused beyond `MAX_PAIRS`: 440 repetitions
+of one field in 10 kB were 1.5 s of CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLNamedType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+)
+from graphql.utilities import value_from_ast_untyped
+
+from server.kit.pagination import MAX_PAGE
+from server.schema.cost import PLAIN, STATEMENT, FieldCost, cost_of
+from server.schema.errors import TooComplex
+
+MAX_DEPTH = 14
+MAX_ALIASES = 30
+MAX_DIRECTIVES = 50
+MAX_ROOT_FIELDS = 20
+MAX_FIELDS = 5_000
+"""Fields of a document, fragments counted where they are spread."""
+MAX_PAIRS = 3_000
+"""Pairs of fields with one response name, which validation compares."""
+INTROSPECTION = frozenset({"__schema", "__type"})
+_INTROSPECTION_DEPTH = 20
+_INTROSPECTION_COST = 1_000
+BASE = STATEMENT
+"""The transaction of the operation."""
+_CAP = 1_000_000_000
+_VALUES = 10
+"""How many items of a list cost one point by themselves; what is selected on each is added."""
+Variables = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many items a list has at most: a number, or what a variable says."""
+
+    number: int
+    variable: str | None = None
+    default: object = None
+    way: tuple[str, ...] = ()
+    """Where the number or list stands in the variable, if that is an input object."""
+
+    def of(self, variables: Variables) -> int:
+        """Return the number for these variables."""
+        if self.variable is None:
+            return self.number
+        found = variables.get(self.variable, self.default)
+        for step in self.way:
+            found = found.get(step) if isinstance(found, dict) else None
+        return _items(found, self.number)
+
+
+@dataclass(slots=True)
+class Plan:
+    """Points that do not depend on sizes, and those of each item of the lists below."""
+
+    points: int = 0
+    lists: list[tuple[Size, Plan]] = field(default_factory=list)
+
+    def total(self, variables: Variables) -> int:
+        """Add up for these variables."""
+        found = self.points
+        for size, each in self.lists:
+            found += size.of(variables) * each.total(variables)
+        return min(found, _CAP)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one operation costs."""
+
+    plan: Plan
+    statements: int
+    is_exact: bool
+    """Whether something of it leads to a send, an approval or a publication."""
+
+    def points(self, variables: Variables) -> int:
+        """Return the points for these variables."""
+        return BASE + self.statements * STATEMENT + self.plan.total(variables)
+
+
+class Prices:
+    """The prices of a schema's documents."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._costs: dict[tuple[str, str], FieldCost] = {}
+
+    def of(self, document: DocumentNode) -> dict[str | None, Price]:
+        """Return the price of each operation by its name; raise TooComplex for a document that passes a limit."""
+        fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+        budget = _Budget()
+        found: dict[str | None, Price] = {}
+        for one in document.definitions:
+            if isinstance(one, OperationDefinitionNode):
+                refuse("root fields", len(one.selection_set.selections), MAX_ROOT_FIELDS)
+                walk = _Walk(self, fragments, _defaults(one), budget)
+                root = self._schema.get_root_type(one.operation)
+                plan = walk.selected([(root, one.selection_set)], _NONE, 1)
+                found[one.name.value if one.name else None] = Price(plan, walk.statements, walk.is_exact)
+        return found
+
+    def cost(self, parent: GraphQLNamedType | None, name: str) -> tuple[FieldCost, GraphQLNamedType | None]:
+        """Return what a field costs and the type it shows; of one that does not exist, one point."""
+        fields = getattr(parent, "fields", {})
+        known = fields.get(name)
+        if parent is None or known is None:
+            return PLAIN, self._schema.get_type("__Schema") if name == "__schema" else None
+        key = parent.name, name
+        if key not in self._costs:
+            self._costs[key] = cost_of(known)
+        return self._costs[key], get_named_type(known.type)
+
+
+@dataclass(slots=True)
+class _Budget:
+    """How much of a document was walked; shared by its operations."""
+
+    fields: int = 0
+    pairs: int = 0
+    aliases: int = 0
+    directives: int = 0
+
+    def note(self, node: Any) -> None:
+        self.fields += 1
+        self.directives += len(node.directives or ())
+        if isinstance(node, FieldNode) and node.alias:
+            self.aliases += 1
+        refuse("aliases", self.aliases, MAX_ALIASES)
+        refuse("directives", self.directives, MAX_DIRECTIVES)
+        refuse("fields", self.fields, MAX_FIELDS)
+
+    def note_repeated(self, times: int) -> None:
+        self.note_pairs(times * (times - 1) // 2)
+
+    def note_pairs(self, pairs: int) -> None:
+        self.pairs += pairs
+        if self.pairs > MAX_PAIRS:
+            raise TooComplex(
+                f"The document repeats response names or fragments in one place: {self.pairs} pairs would have to be compared;"
+                f" the limit is {MAX_PAIRS}. Ask for each field once."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """The size of a connection, which its fields `nodes` and `edges` take."""
+
+    names: frozenset[str]
+    size: Size
+
+
+_NONE = _Pending(frozenset(), Size(1))
+_Selected = tuple["GraphQLNamedType | None", SelectionSetNode]
+
+
+class _Walk:
+    """Adds up one operation."""
+
+    def __init__(
+        self,
+        prices: Prices,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        defaults: Variables,
+        budget: _Budget,
+    ) -> None:
+        self._prices = prices
+        self._fragments = fragments
+        self._defaults = defaults
+        self._budget = budget
+        self.statements = 0
+        self.is_exact = False
+
+    def selected(self, sets: list[_Selected], pending: _Pending, depth: int) -> Plan:
+        """Add up what is selected on one object, by all selection sets that are merged there."""
+        plan = Plan()
+        groups: dict[tuple[str, str], list[tuple[GraphQLNamedType | None, FieldNode]]] = {}
+        repeated: dict[str, int] = {}
+        for parent, node in self._fields(sets):
+            name = node.alias.value if node.alias else node.name.value
+            groups.setdefault((name, parent.name if parent else ""), []).append((parent, node))
+            repeated[name] = repeated.get(name, 0) + 1
+        for times in repeated.values():
+            self._budget.note_repeated(times)
+        if groups and depth > MAX_DEPTH:
+            refuse("depth", depth, MAX_DEPTH)
+        for group in groups.values():
+            self._field(plan, group, pending, depth)
+        return plan
+
+    def _field(
+        self, plan: Plan, group: list[tuple[GraphQLNamedType | None, FieldNode]], pending: _Pending, depth: int
+    ) -> None:
+        parent, node = group[0]
+        name = node.name.value
+        if name in INTROSPECTION:
+            self._introspected(plan, [one for _, one in group])
+            return
+        cost, shown = self._prices.cost(parent, name)
+        self.statements += cost.statements
+        self.is_exact = self.is_exact or cost.is_exact
+        size = self._size(cost, node)
+        plan.points += cost.weight + len(group) - 1 + (0 if size is None or cost.sized else size.number // _VALUES)
+        below = [(shown, one.selection_set) for _, one in group if one.selection_set is not None]
+        taken = _Pending(cost.sized, size) if size is not None and cost.sized else _NONE
+        inner = self.selected(below, taken, depth + 1) if below else Plan()
+        if name in pending.names:
+            plan.lists.append((pending.size, inner))
+        elif size is not None and not cost.sized:
+            plan.lists.append((size, inner))
+        else:
+            plan.points += inner.points
+            plan.lists += inner.lists
+
+    def _size(self, cost: FieldCost, node: FieldNode) -> Size | None:
+        if cost.size is None:
+            return None
+        given = {one.name.value: one.value for one in node.arguments or ()}
+        for slicing in cost.sliced_by:
+            name, *way = slicing.split(".")
+            if name in given:
+                return self._given(given[name], tuple(way), cost.size)
+        return Size(cost.size)
+
+    def _given(self, value: ValueNode, way: tuple[str, ...], assumed: int) -> Size:
+        match value:
+            case VariableNode():
+                name = value.name.value
+                return Size(assumed, name, self._defaults.get(name), way)
+            case ObjectValueNode() if way:
+                inner = next((one.value for one in value.fields if one.name.value == way[0]), None)
+                return Size(assumed) if inner is None else self._given(inner, way[1:], assumed)
+            case _ if way:
+                return Size(assumed)
+            case IntValueNode() if len(value.value) < 10:
+                return Size(_items(int(value.value), assumed))
+            case ListValueNode():
+                return Size(_items(value.values, assumed))
+            case _:
+                return Size(assumed)
+
+    def _introspected(self, plan: Plan, nodes: list[FieldNode]) -> None:
+        """Tools ask the standard query, 15 deep and wide: it has one price, and only its fields and pairs are counted."""
+        plan.points += _INTROSPECTION_COST * len(nodes)
+        level = [one.selection_set for one in nodes if one.selection_set is not None]
+        self._count(level, 1)
+
+    def _count(self, sets: list[SelectionSetNode], depth: int) -> None:
+        if depth > _INTROSPECTION_DEPTH:
+            refuse("depth", depth, _INTROSPECTION_DEPTH)
+        below: dict[str, list[FieldNode]] = {}
+        for _, node in self._fields([(None, one) for one in sets]):
+            below.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
+        for nodes in below.values():
+            self._budget.note_repeated(len(nodes))
+            inner = [one.selection_set for one in nodes if one.selection_set is not None]
+            if inner:
+                self._count(inner, depth + 1)
+
+    def _fields(self, sets: list[_Selected]) -> Iterator[tuple[GraphQLNamedType | None, FieldNode]]:
+        """Yield the fields of merged selection sets, each fragment once, as the executor collects them."""
+        spread: set[str] = set()
+        waiting = [(parent, iter(one.selections)) for parent, one in reversed(sets)]
+        while waiting:
+            parent, selections = waiting[-1]
+            node = next(selections, None)
+            if node is None:
+                waiting.pop()
+                continue
+            self._budget.note(node)
+            match node:
+                case FieldNode():
+                    yield parent, node
+                case InlineFragmentNode():
+                    waiting.append((self._narrowed(parent, node), iter(node.selection_set.selections)))
+                case FragmentSpreadNode():
+                    if node.name.value in spread:
+                        continue
+                    spread.add(node.name.value)
+                    self._budget.note_pairs(len(spread) - 1)  # validation compares every two fragments of one place
+                    fragment = self._fragments.get(node.name.value)
+                    if fragment is not None:
+                        waiting.append((self._narrowed(parent, fragment), iter(fragment.selection_set.selections)))
+
+    def _narrowed(
+        self, parent: GraphQLNamedType | None, node: InlineFragmentNode | FragmentDefinitionNode
+    ) -> GraphQLNamedType | None:
+        condition = node.type_condition
+        return parent if condition is None else self._prices._schema.get_type(condition.name.value)
+
+
+def _defaults(operation: OperationDefinitionNode) -> dict[str, object]:
+    return {
+        one.variable.name.value: _literal(one.default_value)
+        for one in operation.variable_definitions or ()
+        if one.default_value is not None
+    }
+
+
+def _literal(value: ValueNode) -> object:
+    match value:
+        case IntValueNode() if len(value.value) < 10:
+            return int(value.value)
+        case ListValueNode():
+            return value_from_ast_untyped(value)
+        case _:
+            return None
+
+
+def _items(given: object, assumed: int) -> int:
+    """Return how many items an argument asks for; what is no number and no list says nothing."""
+    match given:
+        case bool():
+            return assumed
+        case int():
+            return min(max(given, 1), MAX_PAGE)
+        case list() | tuple():
+            return min(len(given), _CAP)
+        case _:
+            return assumed
+
+
+def refuse(what: str, found: int, limit: int) -> None:
+    """Raise TooComplex that names the limit, if it is passed."""
+    if found > limit:
+        raise TooComplex(f"The document has {what} {found}; the limit is {limit}. Ask for less at once.")

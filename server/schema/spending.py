@@ -1,0 +1,72 @@
+"""Paying for an operation before it runs: its price comes from the budgets of its caller; what it did not use goes back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from math import ceil
+from typing import Any
+
+from graphql import OperationDefinitionNode
+
+from server.config import BudgetSettings
+from server.kit.budgets import Draw, Exhausted
+from server.kit.ratelimit import Bucket
+from server.schema.context import ApiContext
+from server.schema.dry_run import is_dry_run
+from server.schema.errors import RateLimited, TooComplex
+from server.schema.limits import Documents, Prepared
+from server.schema.pricing import BASE
+
+
+@asynccontextmanager
+async def paid(
+    context: ApiContext,
+    documents: Documents,
+    prepared: Prepared,
+    operation: OperationDefinitionNode,
+    variables: Mapping[str, Any],
+) -> AsyncIterator[None]:
+    """Take the price of an operation, and give back at the end what it did not use.
+
+    Raises TooComplex for a price that nobody may ask for at once, and RateLimited while the budget is used up.
+    """
+    price = documents.price(prepared, operation)
+    context.price = price.points(variables)
+    limits, sizes = context.services.settings.operations, context.services.settings.budgets
+    is_known = context.caller is not None
+    most = min(limits.max_price, sizes.organization, sizes.token) if is_known else limits.max_anonymous_price
+    if context.price > most:
+        raise TooComplex(
+            f"The operation would cost {context.price} points; the limit is {most:.0f}."
+            " Ask for smaller pages or fewer lists inside lists; limits.json says what fields cost."
+        )
+    taken = BASE if is_dry_run(operation, variables) else context.price
+    draws = _draws(context, taken)
+    budgets = context.services.budgets
+    try:
+        context.standing = await (budgets.spend_exactly(draws) if price.is_exact else budgets.spend(draws))
+    except Exhausted as error:
+        wait_s = max(1, ceil(error.retry_after_s))
+        raise RateLimited(
+            f"The budget of your {error.name} is used up: this costs {taken} points."
+            f" Retry in {wait_s} s; points come back every second.",
+            wait_s,
+        ) from error
+    yield
+    if context.meter is not None and not price.is_exact:
+        budgets.give_back([draw.less(context.meter.points) for draw in draws])
+
+
+def _draws(context: ApiContext, points: int) -> list[Draw]:
+    settings: BudgetSettings = context.services.settings.budgets
+    caller = context.caller
+    if caller is None:
+        network = Bucket("network", settings.network, settings.network_per_s)
+        return [Draw(network, context.sender.network, points)]
+    organization = Bucket("organization", settings.organization, settings.organization_per_s)
+    draws = [Draw(organization, str(caller.organization_id), points)]
+    if caller.credential is not None:
+        token = Bucket("token", settings.token, settings.token_per_s)
+        draws.append(Draw(token, str(caller.credential.token_id), points))
+    return draws
