@@ -152,6 +152,7 @@ def _limits(operations: list[Operation], documents: limits.Documents) -> Mapping
             "aliases": pricing.MAX_ALIASES,
             "directives": pricing.MAX_DIRECTIVES,
             "rootFields": pricing.MAX_ROOT_FIELDS,
+            "operations": pricing.MAX_OPERATIONS,
             "fields": pricing.MAX_FIELDS,
             "comparedPairs": pricing.MAX_PAIRS,
             "variableValues": MAX_VALUES,

@@ -106,11 +106,13 @@ class Documents:
 
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:
         try:
-            return validate(self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=self._hide)
+            errors = validate(self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=self._hide)
         except RecursionError as error:
             raise TooComplex(f"The document is nested too deeply; the limit is {MAX_DEPTH}.") from error
-        except ValueError as error:  # Python converts no integer of more than 4,300 digits
-            raise Malformed("A number of the document has too many digits.") from error
+        for error in errors:
+            if isinstance(error.original_error, ValueError):  # Python converts no integer of more than 4,300 digits
+                raise Malformed("A number of the document has too many digits.")
+        return errors
 
     def _keep(self, prepared: Prepared) -> None:
         self._known[prepared.text] = prepared

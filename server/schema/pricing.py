@@ -39,6 +39,7 @@ MAX_DEPTH = 14
 MAX_ALIASES = 30
 MAX_DIRECTIVES = 50
 MAX_ROOT_FIELDS = 20
+MAX_OPERATIONS = 20
 MAX_FIELDS = 5_000
 """Fields of a document, fragments counted where they are spread."""
 MAX_PAIRS = 3_000
@@ -114,14 +115,16 @@ class Prices:
         """Return the price of each operation by its name; raise TooComplex for a document that passes a limit."""
         fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
         budget = _Budget()
+        operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+        refuse("operations", len(operations), MAX_OPERATIONS)
         found: dict[str | None, Price] = {}
-        for one in document.definitions:
-            if isinstance(one, OperationDefinitionNode):
-                refuse("root fields", len(one.selection_set.selections), MAX_ROOT_FIELDS)
-                walk = _Walk(self, fragments, _defaults(one), budget)
-                root = self._schema.get_root_type(one.operation)
-                plan = walk.selected([(root, one.selection_set)], _NONE, 1)
-                found[one.name.value if one.name else None] = Price(plan, walk.statements, walk.is_exact)
+        for one in operations:
+            refuse("root fields", len(one.selection_set.selections), MAX_ROOT_FIELDS)
+            budget.note_directives(one, *(one.variable_definitions or ()))
+            walk = _Walk(self, fragments, _defaults(one), budget)
+            root = self._schema.get_root_type(one.operation)
+            plan = walk.selected([(root, one.selection_set)], _NONE, 1)
+            found[one.name.value if one.name else None] = Price(plan, walk.statements, walk.is_exact)
         return found
 
     def cost(self, parent: GraphQLNamedType | None, name: str) -> tuple[FieldCost, GraphQLNamedType | None]:
@@ -147,12 +150,15 @@ class _Budget:
 
     def note(self, node: Any) -> None:
         self.fields += 1
-        self.directives += len(node.directives or ())
         if isinstance(node, FieldNode) and node.alias:
             self.aliases += 1
         refuse("aliases", self.aliases, MAX_ALIASES)
-        refuse("directives", self.directives, MAX_DIRECTIVES)
         refuse("fields", self.fields, MAX_FIELDS)
+        self.note_directives(node)
+
+    def note_directives(self, *nodes: Any) -> None:
+        self.directives += sum(len(node.directives or ()) for node in nodes)
+        refuse("directives", self.directives, MAX_DIRECTIVES)
 
     def note_repeated(self, times: int) -> None:
         self.note_pairs(times * (times - 1) // 2)
