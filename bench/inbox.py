@@ -70,15 +70,16 @@ async def run(stage: Stage) -> Result:
     environment = place.environment()
     settings = read_settings(environment)
     token = await _token(settings)
-    few, many = await _statements(settings, token)
+    counted = await _statements(settings, token)
     async with AsyncExitStack() as stack:
         contestants = await _contestants(stack, stage, place, environment, token)
         result = await _measured(contestants)
-    result.rows.append(("SQL statements for 5 and for 50 rows", str(few), str(many), "", "", ""))
-    result.ratios.append(Ratio("inbox.statements_50_rows_vs_5", many / few, most=1))
-    if few != many:
+    for sight, (few, many) in counted.items():
+        result.rows.append((f"SQL statements for 5 and for 50 rows, {sight}", str(few), str(many), "", "", ""))
+        result.ratios.append(Ratio(f"inbox.statements_50_rows_vs_5_{sight.replace(' ', '_')}", many / few, most=1))
+    if any(few != many for few, many in counted.values()):
         result.show()
-        raise BenchFailed(f"{few} statements for 5 rows, {many} for 50")
+        raise BenchFailed(f"the number of statements grows with the rows: {counted}")
     return result
 
 
@@ -102,23 +103,32 @@ def _headers(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}", "accept": "application/graphql-response+json"}
 
 
-async def _statements(settings: Settings, token: str) -> tuple[int, int]:
-    """Count what the process executes for 5 and for 50 rows, authentication included."""
+async def _statements(settings: Settings, token: str) -> dict[str, tuple[int, int]]:
+    """Count what the process executes for 5 and for 50 rows, authentication included.
+
+    The owner reads by a right from above, so the first sight of a conversation within the hour also writes the trail:
+    it is counted apart from reading what was traced already, which is what the rounds below measure.
+    """
     app = create_app(settings)
-    counts = []
-    headers = {**_headers(token), "content-type": "application/json"}
     transport = httpx.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://api") as http,
     ):
-        for first in (5, 5, 50):  # the first one also opens connections
-            with statements() as seen:
-                answer = await http.post("/graphql", content=_body(first), headers=headers)
-            if answer.status_code != 200 or len(answer.json()["data"]["conversations"]["nodes"]) != first:
-                raise BenchFailed(f"the page of {first} is not what was asked for: {answer.text[:300]}")
-            counts.append(len(seen))
-    return counts[1], counts[2]
+        page = partial(_count, http, token)
+        await page(1)  # opens connections
+        first_sight = await page(5), await page(50)
+        again = await page(5), await page(50)
+    return {"first sight": first_sight, "again": again}
+
+
+async def _count(http: httpx.AsyncClient, token: str, first: int) -> int:
+    headers = {**_headers(token), "content-type": "application/json"}
+    with statements() as seen:
+        answer = await http.post("/graphql", content=_body(first), headers=headers)
+    if answer.status_code != 200 or len(answer.json()["data"]["conversations"]["nodes"]) != first:
+        raise BenchFailed(f"the page of {first} is not what was asked for: {answer.text[:300]}")
+    return len(seen)
 
 
 async def _contestants(
