@@ -17,6 +17,7 @@ from standin.graph import (
 )
 from standin.jsonish import Json
 from standin.ledger import Entry
+from standin.ordering import newest_first
 from standin.receipts import comment_author, comment_change
 from standin.state import Comment, Customer, Page, Token, World
 
@@ -81,8 +82,8 @@ async def of_post(call: Call) -> Json:
     ]
     if not found:
         raise object_gone(post_id)
-    found.sort(key=lambda one: one.created_ms, reverse=True)
-    rows = [(one.id, _listed(page, world.customer(page, one.psid), one, wanted)) for one in found]
+    newest = newest_first(found, lambda one: one.created_ms)
+    rows = [(one.id, _listed(page, world.customer(page, one.psid), one, wanted)) for one in newest]
     return cursor_page(call, rows, min(call.limit(), 100))
 
 
@@ -125,7 +126,7 @@ def _post(world: World, page: Page, post_id: str, comments: list[Comment], wante
     spec = wanted.get("comments")
     if spec is not None:
         limit = min(spec.limit or MOST_COMMENTS, 100)
-        newest = sorted(comments, key=lambda one: one.created_ms, reverse=True)
+        newest = newest_first(comments, lambda one: one.created_ms)
         nested = spec.nested or {"id": FieldSpec(), "created_time": FieldSpec()}
         rows = [(one.id, _listed(page, world.customer(page, one.psid), one, nested)) for one in newest]
         row["comments"] = nested_list(rows, limit)

@@ -243,11 +243,14 @@ async def _calls(run: Runtime, _request: Request, _body: object) -> Answer:
 
 
 async def _show_clock(run: Runtime, _request: Request, _body: object) -> Answer:
-    return {"offset_s": run.world.offset_ms / 1000, "now_ms": run.world.now_ms()}
+    world = run.world
+    return {"offset_s": world.offset_ms / 1000, "now_ms": world.now_ms(), "held": world.held_ms is not None}
 
 
 async def _set_clock(run: Runtime, request: Request, body: object) -> Answer:
-    run.world.offset_ms = int((number_or_none(an_object(body), "offset_s") or 0.0) * 1000)
+    given = an_object(body)
+    run.world.offset_ms = int((number_or_none(given, "offset_s") or 0.0) * 1000)
+    run.world.hold_clock(given.get("held") is True)
     return await _show_clock(run, request, body)
 
 

@@ -19,7 +19,7 @@ async def conversations(call: Call) -> Json:
         raise bad_parameter("Param platform must be one of {MESSENGER, INSTAGRAM}")
     user = call.param("user_id")
     threads = [item for item in page.customers.values() if item.messages and user in (None, item.psid)]
-    threads.sort(key=lambda item: item.messages[-1].created_ms, reverse=True)
+    threads.sort(key=lambda item: (item.messages[-1].created_ms, item.moved), reverse=True)
     wanted = call.fields("id,updated_time")
     limit = call.limit()
     answer = cursor_page(call, [(item.psid, {"id": item.psid}) for item in threads], limit)

@@ -61,7 +61,8 @@ class Message:
 class Customer:
     """A person who writes to a page; the id is scoped to that page.
 
-    `owner_app` is set while another app owns the thread; `signals` are the sender actions that the person saw.
+    `owner_app` is set while another app owns the thread; `signals` are the sender actions that the person saw; `moved` grows
+    with each message of any thread, so that threads of one millisecond have an order.
     """
 
     page: str
@@ -77,6 +78,7 @@ class Customer:
     messages: list[Message] = field(default_factory=list)
     owner_app: str | None = None
     signals: list[str] = field(default_factory=list)
+    moved: int = 0
 
     @property
     def name(self) -> str:
@@ -200,8 +202,9 @@ class World:
         self.forget()
 
     def forget(self) -> None:
-        """Drop every object, the shifted clock included."""
+        """Drop every object, and what was done to the clock."""
         self.offset_ms = 0
+        self.held_ms: int | None = None
         self.people: dict[str, Person] = {}
         self.businesses: dict[str, Business] = {}
         self.ad_accounts: dict[str, AdAccount] = {}
@@ -225,20 +228,26 @@ class World:
         self.revocations.append({"seq": seq, "what": what, "subject": subject, "at": self.now_ms()})
 
     def now_ms(self) -> int:
-        """The stand-in's clock in Unix milliseconds, with the offset of the control API."""
-        return time.time_ns() // 1_000_000 + self.offset_ms
+        """The stand-in's clock in Unix milliseconds, with the offset of the control API or held by it."""
+        return time.time_ns() // 1_000_000 + self.offset_ms if self.held_ms is None else self.held_ms
 
-    def _next_number(self) -> int:
+    def hold_clock(self, is_held: bool) -> None:
+        """Let the clock stand still, so that everything happens within one millisecond, or let it go on."""
+        self.held_ms = None
+        self.held_ms = self.now_ms() if is_held else None
+
+    def next_number(self) -> int:
+        """A number that is greater than all before, also after a restart; `forget` does not start over."""
         self.last_number += 1
         return self.last_number
 
     def new_id(self, prefix: str = "") -> str:
-        """A fresh numeric id in the style of Graph; `forget` does not start over."""
-        return f"{prefix}{120_200_000_000_000_000 + self._next_number()}"
+        """A fresh numeric id in the style of Graph."""
+        return f"{prefix}{120_200_000_000_000_000 + self.next_number()}"
 
     def new_mid(self) -> str:
         """A fresh message id."""
-        return f"m_{self._next_number():06d}{secrets.token_urlsafe(24)}"
+        return f"m_{self.next_number():06d}{secrets.token_urlsafe(24)}"
 
     def customer(self, page: Page, psid: str) -> Customer:
         """The person of that page, made on first use."""
@@ -248,8 +257,9 @@ class World:
         return found
 
     def add_message(self, customer: Customer, message: Message) -> None:
-        """Append to the thread and make it findable by its mid."""
+        """Append to the thread, which is the newest from here on, and make it findable by its mid."""
         customer.messages.append(message)
+        customer.moved = self.next_number()
         self.messages[message.mid] = message
 
     def issue(self, token: Token) -> Token:
@@ -293,7 +303,7 @@ class World:
     def add_optin(self, customer: Customer, title: str, payload: str, timezone: str, life_ms: int) -> OptinToken:
         """A fresh marketing token of the person."""
         now = self.now_ms()
-        value = f"notification_messages_{self._next_number()}{secrets.token_hex(8)}"
+        value = f"notification_messages_{self.next_number()}{secrets.token_hex(8)}"
         token = OptinToken(value, customer.page, customer.psid, title, payload, timezone, now, now + life_ms)
         self.optins[value] = token
         return token

@@ -16,7 +16,7 @@ async def conversations(visit: Visit) -> Json:
     _throttle(visit)
     user = visit.call.param("user_id")
     threads = [one for one in visit.account.people.values() if one.messages and user in (None, one.id)]
-    threads.sort(key=lambda one: one.messages[-1].created_ms, reverse=True)
+    threads.sort(key=lambda one: (one.messages[-1].created_ms, one.moved), reverse=True)
     wanted = visit.call.fields("id,updated_time")
     answer = cursor_page(visit.call, [(one.id, {"id": one.id}) for one in threads], visit.call.limit())
     rows = answer["data"] if isinstance(answer["data"], list) else []

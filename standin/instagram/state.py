@@ -42,7 +42,7 @@ class Message:
 
 @dataclass(slots=True)
 class Person:
-    """Somebody who writes to an account; the id is scoped to that account."""
+    """Somebody who writes to an account; the id is scoped to that account. `moved` grows with each message of any thread."""
 
     account: str
     id: str
@@ -54,6 +54,7 @@ class Person:
     read_ms: int | None = None
     own_timing: set[str] = field(default_factory=set)
     messages: list[Message] = field(default_factory=list)
+    moved: int = 0
 
 
 @dataclass(slots=True)
@@ -189,8 +190,9 @@ class Studio:
         return found
 
     def add(self, person: Person, message: Message) -> None:
-        """Append to the thread and make it findable by its mid."""
+        """Append to the thread, which is the newest from here on, and make it findable by its mid."""
         person.messages.append(message)
+        person.moved = self.run.world.next_number()
         self.messages[message.mid] = message
 
     def new_mid(self) -> str:

@@ -12,6 +12,7 @@ import orjson
 
 from standin.jsonish import Json, as_dict
 from standin.linkedin.state import Comment, Hook, Network, Notice, Post, Subscription
+from standin.ordering import newest_first
 from standin.posting import Event, Posting
 
 TYPE = "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS"
@@ -227,7 +228,7 @@ def told_since(net: Network, organization: str, actions: Sequence[str], start_ms
         and oldest <= notice.at_ms <= end_ms
         and (notice.is_public or notice.action not in PUBLIC_ONLY)
     ]
-    return [notice.item for notice in sorted(chosen, key=lambda notice: (-notice.at_ms, -notice.id))]
+    return [notice.item for notice in newest_first(chosen, lambda notice: notice.at_ms)]
 
 
 def _may_see(net: Network, subscription: Subscription) -> bool:

@@ -145,7 +145,7 @@ def _say(tiktok: TikTok, account: Account, given: Json) -> Json:
     """The account's owner writes by hand, in TikTok's own app."""
     thread = account.conversation(text(given, "person"))
     message = Message(new_id("u5B"), True, "text", {"body": text(given, "text")}, tiktok.now_ms(), "APP")
-    thread.messages.append(message)
+    tiktok.add(thread, message)
     thread.is_single = True
     tiktok.hooks.emit(account, "im_send_msg", message_content(account, thread, message))
     return {"message_id": message.id, "conversation_id": thread.id}

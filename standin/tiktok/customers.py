@@ -53,13 +53,12 @@ def inbound(one: Deed, kind: str, block: Json) -> Json:
         "APP",
         text_or_none(one.given, "reply_to"),
     )
-    thread.messages.append(message)
     if person.region in EUROPE:
         # Nothing of it can be seen or answered (platforms.md 6.3): the window stays shut.
         told = {"to": one.account.username, "timestamp": message.timestamp}
         one.tell("im_receive_msg_eu", told | {"to_user": {"id": one.account.id, "role": "business_account"}})
-        thread.messages.remove(message)
         return {"message_id": message.id, "conversation_id": thread.id}
+    one.tiktok.add(thread, message)
     thread.last_inbound_ms, thread.sent = message.timestamp, 0
     one.tell("im_receive_msg", message_content(one.account, thread, message, text_or_none(one.given, "payload")))
     return {"message_id": message.id, "conversation_id": thread.id}

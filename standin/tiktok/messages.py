@@ -44,7 +44,7 @@ async def send(call: Call) -> Json:
 
 
 async def _accept(call: Call, account: Account, thread: Conversation, message: Message) -> None:
-    thread.messages.append(message)
+    call.tiktok.add(thread, message)
     thread.sent += 1
     thread.is_single = True
     _note(call, account, thread, message)

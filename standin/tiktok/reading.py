@@ -3,6 +3,7 @@
 import orjson
 
 from standin.jsonish import Json
+from standin.ordering import newest_first
 from standin.tiktok.hooks import parties
 from standin.tiktok.state import Account, Conversation, Message
 from standin.tiktok.wire import BAD_PARAMETER, Call, Refused
@@ -38,7 +39,7 @@ async def conversations(call: Call) -> Json:
         for thread in account.conversations.values()
         if type_of(thread) == kind and thread.messages and thread.updated_ms >= oldest
     ]
-    found.sort(key=lambda thread: thread.updated_ms, reverse=True)
+    found.sort(key=lambda thread: (thread.updated_ms, thread.moved), reverse=True)
     chosen = found[cursor : cursor + limit]
     return {
         "conversations": [{"conversation_id": one.id, "update_time": one.updated_ms} for one in chosen],
@@ -52,7 +53,7 @@ async def contents(call: Call) -> Json:
     account = call.account("message.list.read", "list")
     thread = call.conversation(account, call.text("conversation_id"))
     person = account.person(thread.person)
-    newest = sorted(thread.messages, key=lambda message: message.timestamp)[-NEWEST:]
+    newest = newest_first(thread.messages, lambda message: message.timestamp)[:NEWEST]
     return {
         "participants": [
             {"role": "BUSINESS_ACCOUNT", "id": account.id, "display_name": account.display_name, "profile_image": ""},
@@ -64,7 +65,7 @@ async def contents(call: Call) -> Json:
                 "is_follower": person.is_follower,
             },
         ],
-        "messages": [_listed(account, thread, message) for message in reversed(newest)],
+        "messages": [_listed(account, thread, message) for message in newest],
     }
 
 

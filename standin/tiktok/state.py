@@ -63,7 +63,10 @@ class Message:
 
 @dataclass(slots=True)
 class Conversation:
-    """One person with one account. It is STRANGER until the account answers; `sent` counts since the person last wrote."""
+    """One person with one account. It is STRANGER until the account answers; `sent` counts since the person last wrote.
+
+    `moved` grows with each message of any conversation, so that those of one millisecond have an order.
+    """
 
     id: str
     account: str
@@ -72,6 +75,7 @@ class Conversation:
     last_inbound_ms: int | None = None
     sent: int = 0
     messages: list[Message] = field(default_factory=list)
+    moved: int = 0
 
     @property
     def updated_ms(self) -> int:

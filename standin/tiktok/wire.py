@@ -12,7 +12,7 @@ from standin.faults import Rule
 from standin.jsonish import Json, as_dict, text_or_none, whole_or_none
 from standin.runtime import Runtime
 from standin.tiktok.hooks import Hooks
-from standin.tiktok.state import EUROPE, Account, Conversation, Memory, Token, is_crowded
+from standin.tiktok.state import EUROPE, Account, Conversation, Memory, Message, Token, is_crowded
 from standin.wrong import JSON_TYPE, wrong_answer
 
 IDS = ("message_id", "media_id", "access_token", "open_id", "conversation_id", "download_url")
@@ -70,6 +70,11 @@ class TikTok:
     def now_ms(self) -> int:
         """The stand-in's clock."""
         return self.run.world.now_ms()
+
+    def add(self, thread: Conversation, message: Message) -> None:
+        """Append to the conversation, which is the newest from here on."""
+        thread.messages.append(message)
+        thread.moved = self.run.world.next_number()
 
 
 @dataclass(slots=True)

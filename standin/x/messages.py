@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from standin.jsonish import Json
 from standin.ledger import Entry
+from standin.ordering import newest_first
 from standin.x import bodies, telling
 from standin.x.errors import bad_request, coded, not_found
 from standin.x.limits import spend
@@ -71,8 +72,7 @@ async def list_events(call: Call) -> Json:
         and conversation in (None, dm.conversation)
         and (dm.move or "MessageCreate") in kinds
     ]
-    seen.sort(key=lambda dm: (dm.created_ms, int(dm.id)), reverse=True)
-    return _page(call, seen, int(size))
+    return _page(call, newest_first(seen, lambda dm: dm.created_ms), int(size))
 
 
 async def one_event(call: Call) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -15,6 +16,7 @@ from tests.platforms.contract.rigs import RIGS
 from tests.standin_server import Platform
 
 Plan = Callable[..., Awaitable[None]]
+HeldClock = Callable[[], AbstractAsyncContextManager[None]]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -106,3 +108,18 @@ async def plan(platform: Platform, scene: Scene) -> AsyncIterator[Plan]:
 
     yield put
     await platform.control("faults", method="DELETE")
+
+
+@pytest.fixture
+def held_clock(platform: Platform) -> HeldClock:
+    """A block in which the platform's clock stands still: everything in it happens within one millisecond."""
+
+    @asynccontextmanager
+    async def hold() -> AsyncIterator[None]:
+        await platform.control("clock", {"held": True})
+        try:
+            yield
+        finally:
+            await platform.control("clock", {})
+
+    return hold

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from server.platforms.port import Sent
-from tests.platforms.contract.conftest import Plan, Scene
+from tests.platforms.contract.conftest import HeldClock, Plan, Scene, an_id, named
 from tests.platforms.contract.hearing import is_said, key, told_by, words
 
 
@@ -62,6 +62,24 @@ async def test_a_backfill_tells_what_was_said_under_the_keys_of_the_webhooks(sce
     assert by_webhook
     assert by_webhook <= by_list
     assert filled.is_complete
+
+
+async def test_who_spoke_last_within_one_moment_is_listed_first(scene: Scene, held_clock: HeldClock) -> None:
+    other = named(scene.rig, "person", an_id())
+    await scene.rig.a_person(scene.platform, scene.page, other)
+    since = a_minute_ago()
+    async with held_clock():
+        await scene.says("First", other)
+        await scene.says("Second")
+        last_of_other = await scene.says("Third", other)
+    then = await scene.connector.list_messages(scene.page, since)
+    async with held_clock():
+        await scene.says("Fourth", other)
+        last = await scene.says("Fifth")
+    now = await scene.connector.list_messages(scene.page, since)
+
+    assert then.messages[0].platform_message_id == last_of_other
+    assert now.messages[0].platform_message_id == last
 
 
 async def test_a_backfill_gives_back_what_the_webhooks_lost(scene: Scene, plan: Plan) -> None:
