@@ -160,7 +160,8 @@ def match_unknowns(
     for one in sorted(unknowns, key=lambda unknown: unknown.claimed_at):
         groups.setdefault((one.recipient_external_id, normalise(one.text)), []).append(one)
     candidates: dict[tuple[str, str], list[ListedMessage]] = {key: [] for key in groups}
-    for message in sorted(listed, key=lambda candidate: candidate.created_at):
+    # Platforms list the newest first and some tell whole seconds: sorting alone would leave those of one second turned round.
+    for message in sorted(reversed(tuple(listed)), key=lambda candidate: candidate.created_at):
         key = (message.to_external_id, normalise(message.text))
         group = groups.get(key)
         is_young = group is not None and message.created_at >= group[0].claimed_at - CLOCK_SKEW

@@ -188,6 +188,23 @@ async def test_a_list_that_does_not_reach_back_leaves_the_gap_and_says_so(
     assert "does not reach back" in told.note
 
 
+async def test_lost_messages_of_one_second_stand_in_the_order_in_which_they_were_written(
+    database: Database, api: Api, faulty: Platform, workshop: Workshop
+) -> None:
+    shop = await a_shop(database, faulty, f"{api.url}/webhooks/messenger")
+    await watched_since(database, shop, timedelta(hours=1))
+    await faulty.control("faults", {"seed": 1, "rules": [], "webhooks": {"drop_probability": 1.0}}, method="PUT")
+    second_ms = int(time.time() - 600) * 1000
+    for number in range(6):
+        body = {"text": f"Line {number}", "timestamp": second_ms + number}
+        await faulty.control(f"customers/{shop.page.external_id}/7000001/message", body)
+    await faulty.control("faults", method="DELETE")
+
+    await compare(database, workshop, shop)
+
+    assert await stored(database, shop) == await at_platform(faulty, shop, ["7000001"])
+
+
 async def test_after_a_month_without_a_comparison_nobody_claims_that_all_of_it_is_there(
     database: Database, platform: Platform
 ) -> None:

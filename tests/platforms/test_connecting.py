@@ -211,7 +211,7 @@ async def test_a_backfill_asks_for_new_comments_that_did_not_come_with_their_pos
 
     filled = await connector.backfill(a_page(), NOON)
 
-    assert [str(raw.payload["value"]["comment_id"]) for raw in filled.events] == ["c5", "c4", "c3", "c2"]  # type: ignore[index]
+    assert [str(raw.payload["value"]["comment_id"]) for raw in filled.events] == ["c2", "c3", "c4", "c5"]  # type: ignore[index]
     assert filled.is_complete
 
 

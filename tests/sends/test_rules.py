@@ -103,6 +103,15 @@ def test_a_message_older_than_the_claim_or_of_another_send_proves_nothing() -> N
     assert not found[unknown.id].is_ambiguous
 
 
+def test_equal_texts_of_one_second_are_told_apart_by_their_place_in_the_list_which_shows_the_newest_first() -> None:
+    first, second = an_unknown("Hello"), an_unknown("Hello", after_s=1)
+    listed = [a_listed("later", "Hello", after_s=2), a_listed("earlier", "Hello", after_s=2)]
+
+    found = match_unknowns([first, second], listed, frozenset())
+
+    assert (found[first.id].message, found[second.id].message) == (listed[1], listed[0])
+
+
 def test_two_equal_texts_of_which_one_arrived_are_for_a_person() -> None:
     unknowns = [an_unknown("Hello"), an_unknown("Hello", after_s=1)]
 

@@ -24,10 +24,10 @@ async def backfill(hosts: Hosts, page: PageCredentials, since: datetime) -> Back
     """Show listed messages and comments as the webhooks that should have told them; raise PlatformCallFailed."""
     mailbox = _mailbox(hosts, page)
     listed = await messages_since(mailbox, since)
-    messages = (as_event(mailbox, one) for one in listed.found)
+    messages = Backfill.of_list((as_event(mailbox, one) for one in listed.found), listed.is_complete)
     comments = await comments_since(hosts, page, since)
-    is_complete = listed.is_complete and comments.is_complete and _is_within_reach(since)
-    return Backfill((*messages, *comments.events), is_complete)
+    is_complete = messages.is_complete and comments.is_complete and _is_within_reach(since)
+    return Backfill((*messages.events, *comments.events), is_complete)
 
 
 def _is_within_reach(since: datetime) -> bool:

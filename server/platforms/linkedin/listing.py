@@ -50,8 +50,7 @@ async def backfill(client: LinkedInClient, page: PageCredentials, since: datetim
         for item in batch
         if (occurred_at(item) or since) >= since - _GRAIN
     ]
-    events.sort(key=lambda event: event.occurred_at)
-    return Backfill(tuple(events), is_complete=since >= datetime.now(UTC) - RETENTION)
+    return Backfill.of_list(events, is_complete=since >= datetime.now(UTC) - RETENTION)
 
 
 async def _notifications(

@@ -21,9 +21,9 @@ async def backfill(client: GraphClient, page: PageCredentials, since: datetime) 
     """Show listed messages and comments as the webhooks that should have told them; raise PlatformCallFailed."""
     mailbox = _mailbox(client, page)
     listed = await messages_since(mailbox, since)
-    messages = (as_event(mailbox, one) for one in listed.found)
+    messages = Backfill.of_list((as_event(mailbox, one) for one in listed.found), listed.is_complete)
     comments = await comments_since(client, page, since)
-    return Backfill((*messages, *comments.events), listed.is_complete and comments.is_complete)
+    return Backfill((*messages.events, *comments.events), messages.is_complete and comments.is_complete)
 
 
 def _mailbox(client: GraphClient, page: PageCredentials) -> Mailbox:

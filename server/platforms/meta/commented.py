@@ -65,7 +65,7 @@ async def walk_posts(client: GraphClient, token: str, posts: Posts, since: datet
         if problem.retryable or problem.reason not in (*_WITHOUT_RIGHT, FailureReason.AMBIGUOUS):
             raise
         walked.is_complete = problem.reason in _WITHOUT_RIGHT
-    return Backfill(tuple(walked.events), walked.is_complete)
+    return Backfill.of_list(walked.events, walked.is_complete)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -37,12 +38,18 @@ class RawEvent:
 class Backfill:
     """What the platform's own lists show since a time, in the form and with the keys that its webhooks would have had.
 
-    A webhook that did arrive, or arrives later, is thereby the same event. `is_complete` is False where a list does not
-    reach back that far.
+    A webhook that did arrive, or arrives later, is thereby the same event. Events of one moment stand in the order in which
+    they happened. `is_complete` is False where a list does not reach back that far.
     """
 
     events: tuple[RawEvent, ...]
     is_complete: bool = True
+
+    @classmethod
+    def of_list(cls, newest_first: Iterable[RawEvent], is_complete: bool) -> Backfill:
+        """Turn round what a platform lists newest first: times alone would leave a whole second of Meta's backwards."""
+        oldest_added_first = tuple(newest_first)[::-1]
+        return cls(tuple(sorted(oldest_added_first, key=lambda event: event.occurred_at)), is_complete)
 
 
 @dataclass(frozen=True, slots=True)

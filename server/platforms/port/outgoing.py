@@ -191,8 +191,10 @@ class ListedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The page's messages since a time. `is_complete` is False where the platform's list does not reach back that far:
-    what is missing in such a list proves nothing."""
+    """The page's messages since a time, in one conversation the newest first.
+
+    `is_complete` is False where the platform's list does not reach back that far: what is missing in such a list proves nothing.
+    """
 
     messages: tuple[ListedMessage, ...]
     is_complete: bool = True

@@ -93,9 +93,9 @@ async def backfill(client: TikTokClient, page: PageCredentials, since: datetime)
     events = [
         event
         for thread, message, at in found.messages
-        for event in (_as_event(account, thread, message, at), *_reactions(account, thread, message))
+        for event in (*_reactions(account, thread, message), _as_event(account, thread, message, at))
     ]
-    return Backfill(tuple(events), found.is_complete)
+    return Backfill.of_list(events, found.is_complete)
 
 
 async def _read(client: TikTokClient, page: PageCredentials, since: datetime) -> _Found:

@@ -64,7 +64,7 @@ async def backfill(client: XClient, page: PageCredentials, since: datetime) -> B
     """Show the listed messages as the webhooks that should have told them; raise PlatformCallFailed."""
     found, is_complete = await _walk(client, page, since)
     account = page.page_external_id
-    return Backfill(tuple((_as_event if one.move is None else _as_move)(account, one) for one in found), is_complete)
+    return Backfill.of_list(((_as_event if one.move is None else _as_move)(account, one) for one in found), is_complete)
 
 
 async def _walk(client: XClient, page: PageCredentials, since: datetime) -> tuple[list[_Listed], bool]:

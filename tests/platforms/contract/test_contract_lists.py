@@ -64,6 +64,20 @@ async def test_a_backfill_tells_what_was_said_under_the_keys_of_the_webhooks(sce
     assert filled.is_complete
 
 
+async def test_what_was_said_within_one_moment_comes_back_in_the_order_in_which_it_was_said(
+    scene: Scene, held_clock: HeldClock
+) -> None:
+    since = a_minute_ago()
+    async with held_clock():
+        ids = [await scene.says(f"Line {number}") for number in range(4)]
+
+    filled = await scene.connector.backfill(scene.page, since)
+
+    told = [found[0] for _, event in told_by(scene.connector, filled.events) if (found := words(event))]
+    assert told == ids
+    assert len({event.occurred_at for event in filled.events}) == 1
+
+
 async def test_who_spoke_last_within_one_moment_is_listed_first(scene: Scene, held_clock: HeldClock) -> None:
     other = named(scene.rig, "person", an_id())
     await scene.rig.a_person(scene.platform, scene.page, other)

@@ -201,8 +201,8 @@ async def test_a_backfill_tells_who_came_into_a_group_and_left_it_and_the_list_o
     ]
     assert {raw.mailbox for raw in filled.events} == {made["conversation"]}
     assert [(one.person, one.participants, one.is_joined) for one in told] == [
-        (made["conversation"], (person,), True),
         (made["conversation"], (person,), False),
+        (made["conversation"], (person,), True),
     ]
     assert [one.platform_message_id for one in listed.messages] == [made["id"]]
 
