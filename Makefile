@@ -72,7 +72,7 @@ faults: $(READY)  ## Run the long tests that kill processes
 	$(BIN)/python -m pytest -n 0 -s -m faults tests/faults tests/tenancy
 
 .PHONY: clients
-clients: $(READY)  ## Run the client libraries of others, which need Node 20, against the authorization server
+clients: $(READY)  ## Run the client libraries of others, which need Node 20, against our servers
 	@command -v npm >/dev/null || if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; fi
 	$(BIN)/python -m pytest -n 0 -m clients tests/clients

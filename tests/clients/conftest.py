@@ -15,13 +15,19 @@ from tests.oauth.conftest import agency, front, owner
 __all__ = ["agency", "front", "owner"]
 
 HERE = Path(__file__).parent
-FILES = ("package.json", "package-lock.json", ".npmrc", "walk.mjs")
+FILES = ("package.json", "package-lock.json", ".npmrc", "walk.mjs", "audit.mjs")
 NEEDED = "These tests need Node 20 or later with npm; on Debian 13: apt-get install nodejs npm, as `make clients` does."
 
 
 @pytest.fixture(scope="session")
-def walk() -> Path:
+def walk(packages: Path) -> Path:
     """The script of the foreign app, beside its installed packages."""
+    return packages / "walk.mjs"
+
+
+@pytest.fixture(scope="session")
+def packages() -> Path:
+    """The folder of our scripts and of the packages that they need, as the lock file names them."""
     if shutil.which("node") is None or shutil.which("npm") is None or _node_version() < 20:
         pytest.fail(NEEDED)
     place = ROOT / "var" / "clients"
@@ -35,7 +41,7 @@ def walk() -> Path:
             done = subprocess.run(["npm", "ci"], cwd=place, capture_output=True, text=True, timeout=300, check=False)
             assert done.returncode == 0, f"npm ci failed; is the npm registry reachable?\n{done.stderr}"
             installed.write_text(wanted)
-    return place / "walk.mjs"
+    return place
 
 
 def _node_version() -> int:
