@@ -82,7 +82,7 @@ async def test_a_document_gives_the_same_bytes_with_and_without_the_short_resolv
     assert short == long
 
 
-def fields(schema: Schema) -> dict[tuple[str, str], GraphQLField]:
+def fields(schema: ApiSchema) -> dict[tuple[str, str], GraphQLField]:
     """Return the fields of all object types."""
     kinds = (one for one in schema._schema.type_map.values() if isinstance(one, GraphQLObjectType))
     return {(kind.name, name): field for kind in kinds for name, field in kind.fields.items()}
