@@ -10,6 +10,7 @@ from server.channels import models as channels
 from server.comments import models as comments
 from server.consent import models as consent
 from server.contacts import models as contacts
+from server.documents import models as documents
 from server.inbox import models as inbox
 from server.kit import jobs, ratelimit
 from server.kit.db import Base
@@ -42,6 +43,7 @@ SLICES = (
     privacy,
     departures,
     settings,
+    documents,
 )
 metadata = Base.metadata
 

@@ -50,6 +50,8 @@ class Action(StrEnum):
     APP_EDIT = "app:self:edit"
     APP_ARCHIVE = "app:self:archive"
     APP_SECRET_ROTATE = "app:secret:rotate"  # noqa: S105 - the name of an act
+    DOCUMENT_REGISTER = "document:self:register"
+    DOCUMENT_WITHDRAW = "document:self:withdraw"
     APP_CONSENT = "app:grant:consent"
     APP_GRANT_REVOKE = "app:grant:revoke"
     APP_GRANT_REUSE = "app:grant:reuse_detected"

@@ -10,6 +10,7 @@ from server.channels.leaving import LEAVING as CHANNELS
 from server.comments.leaving import LEAVING as COMMENTS
 from server.consent.leaving import LEAVING as CONSENT
 from server.contacts.leaving import LEAVING as CONTACTS
+from server.documents.leaving import LEAVING as DOCUMENTS
 from server.inbox.leaving import LEAVING as INBOX
 from server.kit.db import Base
 from server.kit.jobs import DeadLetterRow, JobRow
@@ -41,6 +42,7 @@ PARTS: tuple[Leaving, ...] = (
     *CONTACTS,
     *CHANNELS,
     *AUTH,
+    *DOCUMENTS,
     *AUDIT,
     *TENANTS,
 )

@@ -29,6 +29,7 @@ from graphql import (
 )
 
 from server.config import BudgetSettings, OperationSettings, WebSettings
+from server.documents.rules import MAX_AT_ONCE, MAX_LIVE, MAX_NAME, USES_KEPT
 from server.kit.pagination import DEFAULT_PAGE, MAX_PAGE
 from server.schema import limits, pricing
 from server.schema.channels.mutations import MAX_CHOICES
@@ -177,6 +178,13 @@ def _limits(operations: list[Operation], documents: limits.Documents) -> Mapping
         "pages": {"default": DEFAULT_PAGE, "max": MAX_PAGE},
         "lists": {"nodesIds": MAX_NODES, "channelConnectFinishPages": MAX_CHOICES},
         "idempotency": {"keyCharacters": MAX_KEY, "keptDays": KEPT_FOR.days},
+        "knownDocuments": {
+            "registered": MAX_LIVE,
+            "perCall": MAX_AT_ONCE,
+            "characters": limits.MAX_CHARACTERS,
+            "nameCharacters": MAX_NAME,
+            "usesKeptDays": USES_KEPT.days,
+        },
         "subscriptions": {"perConnection": 50, "protocol": "graphql-transport-ws"},
     }
 

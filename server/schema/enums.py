@@ -14,6 +14,7 @@ from server.channels.choices import ListFormat
 from server.channels.models import ConnectionState, Health
 from server.comments.models import PublicKind, Visibility
 from server.consent.models import SuppressionReason
+from server.documents.rules import OperationType as DocumentOperationType
 from server.inbox.models import (
     Category,
     ConversationKind,
@@ -132,6 +133,9 @@ strawberry.enum(
 )
 strawberry.enum(UnsendState, description="Where the wish to take a message back stands; DONE and FAILED are final.")
 strawberry.enum(SignalKind, description="What a page shows a contact without writing.")
+strawberry.enum(
+    DocumentOperationType, name="DocumentOperationType", description="What the operation of a document does."
+)
 
 __all__ = [
     "Act",
@@ -147,6 +151,7 @@ __all__ = [
     "CredentialKind",
     "DeadLetterSource",
     "Direction",
+    "DocumentOperationType",
     "Drift",
     "Folder",
     "Health",

@@ -80,12 +80,27 @@ class AnswerTooLarge(ApiError):
 
 
 class DocumentNotFound(ApiError):
-    """No trusted document has this id."""
+    """No shipped document has this id, and none that the caller's organization registered and did not withdraw."""
 
     code = ErrorCode.DOCUMENT_NOT_FOUND
 
     def __init__(self) -> None:
-        super().__init__("No trusted document has this documentId. Check frontend-contract/persisted-documents.json.")
+        super().__init__(
+            "No known document has this documentId. It is neither shipped (frontend-contract/persisted-documents.json) nor "
+            "registered for your organization, or it was withdrawn. Register it with documentsRegister."
+        )
+
+
+class DocumentNotAllowed(ApiError):
+    """Only known documents are served here, and this text is none of them."""
+
+    code = ErrorCode.DOCUMENT_NOT_ALLOWED
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only known documents are served here: send the documentId or the exact text of a registered one. Register yours "
+            "with documentsRegister or `switchboard documents register`; without a token only the shipped ones are known."
+        )
 
 
 class OnlySubscriptions(ApiError):

@@ -32,6 +32,9 @@ from server.consent import service as consent
 from server.consent.models import ConsentRow, SuppressionRow, TopicRow, WindowRow
 from server.contacts import service as contacts
 from server.contacts.models import ContactIdentityRow, ContactRow, LabelRow
+from server.documents import service as documents
+from server.documents.models import KnownDocumentRow
+from server.documents.service import Use
 from server.inbox import service as inbox
 from server.inbox.models import MessageMediaRow, MessageRow, NoteRow, ParticipantRow
 from server.inbox.service import by_id as inbox_by_id
@@ -368,3 +371,13 @@ class Loaders(Loading):
     def granters_of(self) -> DataLoader[UUID, list[UUID] | None]:
         """Who agreed to each exception."""
         return self.by_id(auth.granters_of)
+
+    @cached_property
+    def documents(self) -> DataLoader[UUID, KnownDocumentRow | None]:
+        """Registered documents that the caller may manage."""
+        return self.by_id(documents.documents_by_id)
+
+    @cached_property
+    def uses_of_documents(self) -> DataLoader[UUID, list[Use] | None]:
+        """How often the text of each registered document was asked for."""
+        return self.by_id(documents.uses_of)

@@ -58,6 +58,7 @@ class Kind(StrEnum):
     OFFBOARDING = "off"
     PUBLIC_COMMENT = "pcm"
     MEDIA = "med"
+    DOCUMENT = "doc"
 
 
 @strawberry.interface(description="Anything that can be asked for again by its id.")

@@ -10,6 +10,7 @@ from server.channels import errors as channels
 from server.comments import errors as comments
 from server.consent import errors as consent
 from server.contacts import errors as contacts
+from server.documents import errors as documents
 from server.inbox import errors as inbox
 from server.kit import errors as kit
 from server.privacy import errors as privacy
@@ -32,4 +33,5 @@ MODULES = (
     comments,
     campaigns,
     privacy,
+    documents,
 )

@@ -45,6 +45,8 @@ from server.schema.contacts.mutations import ContactsMutation
 from server.schema.contacts.queries import ContactsQuery
 from server.schema.context import ApiContext, Info
 from server.schema.cost import Cost, sized_by
+from server.schema.documents.mutations import DocumentsMutation
+from server.schema.documents.queries import DocumentsQuery
 from server.schema.guards import guard
 from server.schema.inbox.mutations import InboxMutation
 from server.schema.inbox.queries import InboxQuery
@@ -107,6 +109,7 @@ class Query(
     JobsQuery,
     PrivacyQuery,
     RateLimitQuery,
+    DocumentsQuery,
 ):
     """All root queries."""
 
@@ -157,6 +160,7 @@ class Mutation(
     TakingBackMutation,
     SendsMutation,
     PrivacyMutation,
+    DocumentsMutation,
 ):
     """All root mutations."""
 

@@ -41,6 +41,7 @@ class Permission(StrEnum):
     ROLE_MANAGE = "role:manage"
     TOKEN_MANAGE = "token:manage"  # noqa: S105 - a permission, not a secret
     APP_MANAGE = "app:manage"
+    DOCUMENT_MANAGE = "document:manage"
     CHANNEL_READ = "channel:read"
     CHANNEL_CONNECT = "channel:connect"
     CONTACT_READ = "contact:read"

@@ -16,6 +16,7 @@ TEXTS: Mapping[Permission, str] = {
     Permission.ROLE_MANAGE: "change roles",
     Permission.TOKEN_MANAGE: "see and revoke tokens of apps",
     Permission.APP_MANAGE: "see which apps people use",
+    Permission.DOCUMENT_MANAGE: "register and withdraw the queries that your front ends send",
     Permission.CHANNEL_READ: "see the connected pages",
     Permission.CHANNEL_CONNECT: "connect and disconnect pages",
     Permission.CONTACT_READ: "see the people who write to you",

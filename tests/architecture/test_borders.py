@@ -27,6 +27,7 @@ CROSSES_ORGANIZATIONS = {
     "server/auth/service/sessions.py": "a session is a person's, who may work for several organizations",
     "server/auth/service/tokens.py": "the use of a session's token is a use of the session",
     "server/auth/service/oauth/limits.py": "what is counted has no organization before the client is known",
+    "server/documents/counting.py": "uses are counted for all organizations in one statement every few seconds",
     "server/tenants/uow.py": "defines it",
     "server/kit/db.py": "defines the transaction below it",
     "server/channels/service/leaving.py": "whom a revocation at a platform would hit, and strays, cross organizations",

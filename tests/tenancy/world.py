@@ -28,6 +28,8 @@ from server.config import Settings
 from server.consent import service as consent
 from server.consent.models import ConsentSource, SuppressionReason
 from server.contacts import service as contacts
+from server.documents.counting import UseCounter
+from server.documents.rules import digest_of
 from server.inbox import service as inbox
 from server.inbox.service import Reply, media
 from server.inbox.service.media import Copied
@@ -52,6 +54,7 @@ from server.tenants.scope import Scope
 from server.tenants.service import LineProblem, NewFile
 from server.tenants.uow import begin
 from tests.factories.channels import an_external_id
+from tests.factories.documents import WEB_1, a_text, registered
 from tests.factories.inbox import a_contact, a_conversation, a_page, messages_of
 from tests.factories.people import an_address
 from tests.factories.tenants import AnOrganization, APerson, a_person
@@ -107,6 +110,7 @@ async def a_world(place: Place) -> Talk:
     await _went_to_court(place, at)
     await _imported(place)
     await _grouped(place)
+    await _sent_by_front_ends(place)
     return at
 
 
@@ -116,6 +120,14 @@ async def a_parting(place: Place) -> None:
         name = f"closed {new_id().hex}"
         shop = await tenants.create_unit(uow, parent_id=place.unit_id, kind=UnitKind.LOCATION, name=name)
         await privacy.offboard(uow, Wish(shop.id, Policy.RETAIN, 30, name, "Closed."))
+
+
+async def _sent_by_front_ends(place: Place) -> None:
+    text = a_text(f"Walk{new_id().hex}")
+    await registered(place.database, place.scope, WEB_1, [text, a_text(f"Walk{new_id().hex}")])
+    counter = UseCounter(place.database)
+    counter.note(place.organization.id, digest_of(text), "Walk", WEB_1)
+    await counter.flush()
 
 
 async def _imported(place: Place) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from server.audit import service as audit
 from server.auth.service import oauth
 from server.channels import service as channels
+from server.documents import service as documents
 from server.sends import quota
 from server.sends import service as sends
 from server.tenants import idempotency
@@ -22,6 +23,7 @@ async def keep_house(run: Run, job: KeepHouse) -> None:
         await audit.forget_traces(uow)
         await oauth.forget_used(uow)
         await channels.tend(uow)
+        await documents.forget_old_uses(uow)
         await run.finish(uow)
     await quota.forget_old(run.runtime.database)
 
