@@ -25,6 +25,13 @@ class Pooler(StrEnum):
     TRANSACTION = "transaction"
 
 
+class DocumentMode(StrEnum):
+    """Which GraphQL documents are run: any text, or only those that are shipped or that the organization registered."""
+
+    OPEN = "open"
+    KNOWN = "known"
+
+
 class _Settings(BaseSettings):
     # What is refused is often an address with a password in it.
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -99,11 +106,19 @@ class WebSettings(_Settings):
     media_hosts: str = Field(default="", alias="SWITCHBOARD_MEDIA_HOSTS")
     media_days: float = Field(default=400.0, alias="SWITCHBOARD_MEDIA_DAYS", gt=0)
     receive_timeout_s: float = Field(default=15.0, alias="SWITCHBOARD_RECEIVE_TIMEOUT_S", gt=0)
+    documents: DocumentMode | None = Field(default=None, alias="SWITCHBOARD_DOCUMENTS")
 
     @property
     def is_open_for_development(self) -> bool:
         """Say whether introspection and GraphiQL are served."""
         return self.environment is not Environment.PRODUCTION
+
+    @property
+    def document_mode(self) -> DocumentMode:
+        """Return which documents are run: as set, else only known ones in production and any elsewhere."""
+        if self.documents is not None:
+            return self.documents
+        return DocumentMode.OPEN if self.is_open_for_development else DocumentMode.KNOWN
 
     @property
     def trusted_media(self) -> tuple[str, ...]:
