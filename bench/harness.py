@@ -78,6 +78,7 @@ class Place:
             "DATABASE_URL": self.server.app_url(self.name),
             "SYSTEM_DATABASE_URL": self.server.system_url(self.name),
             "SWITCHBOARD_ENV": "production",
+            "SWITCHBOARD_DOCUMENTS": "open",
             "SWITCHBOARD_KEYS": "bench:" + base64.b64encode(b"b" * 32).decode(),
             "SWITCHBOARD_PEPPER": "pepper-of-the-benchmarks-0123456789",
             "MESSENGER_APP_ID": "1",

@@ -57,7 +57,7 @@ async def run(stage: Stage) -> Result:
 
 def _environment(place: Place) -> dict[str, str]:
     unlimited = dict.fromkeys(("BUDGET_ORGANIZATION", "BUDGET_TOKEN", "BUDGET_NETWORK"), "1e12")
-    return place.environment(SWITCHBOARD_DOCUMENTS="open", **unlimited)
+    return place.environment(**unlimited)
 
 
 async def _token(settings: Settings) -> str:

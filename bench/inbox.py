@@ -33,7 +33,7 @@ from bench.results import Ratio, Result
 from server.app import create_app
 from server.auth import service as auth
 from server.config import Settings
-from server.schema.transport import document_id
+from server.documents.rules import digest_of, document_id
 from server.tenants.scope import worker_scope
 from server.tenants.uow import begin
 
@@ -94,7 +94,7 @@ async def _token(settings: Settings) -> str:
 def _body(first: int) -> bytes:
     text = _DOCUMENT.read_text()
     trusted = orjson.loads((_CONTRACT / "persisted-documents.json").read_bytes())
-    by_id = document_id(text)
+    by_id = document_id(digest_of(text))
     named = {"documentId": by_id} if by_id in trusted else {"query": text}
     return orjson.dumps({**named, "variables": {"first": first}})
 

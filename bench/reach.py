@@ -28,7 +28,7 @@ from bench.harness import (
 from bench.results import Ratio, Result
 from server.auth import service as auth
 from server.config import Settings
-from server.schema.transport import document_id
+from server.documents.rules import digest_of, document_id
 from server.tenants.scope import worker_scope
 from server.tenants.uow import begin
 
@@ -95,7 +95,7 @@ async def _people(place: Place, settings: Settings) -> Mapping[str, Person]:
 
 def _request(token: str) -> bytes:
     text = (_CONTRACT / "operations" / "inbox.graphql").read_text()
-    by_id = document_id(text)
+    by_id = document_id(digest_of(text))
     trusted = orjson.loads((_CONTRACT / "persisted-documents.json").read_bytes())
     named = {"documentId": by_id} if by_id in trusted else {"query": text}
     headers = {"authorization": f"Bearer {token}", "accept": "application/graphql-response+json"}

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from server.config import Settings, settings
+from server.documents.counting import UseCounter
 from server.kit import log
 from server.kit.budgets import Budgets
 from server.kit.crypto import KeyRing
@@ -21,6 +22,7 @@ from server.platforms import registry
 from server.schema import transport
 from server.schema.admission import Admission
 from server.schema.context import Services
+from server.schema.documents.lookup import KnownDocuments
 from server.schema.root import build
 from server.web import (
     attachments,
@@ -56,20 +58,24 @@ def create_app(config: Settings | None = None) -> Starlette:
     budgets = Budgets(database, config.security.pepper.get_secret_value())
     services = Services(database, connectors, config, listener, Admission(config.admission, config.database), budgets)
     shell = WebDependencies(database, connectors, config)
-    schema = build(introspection=config.web.is_open_for_development)
+    uses = UseCounter(database)
+    known = KnownDocuments(database, shipped_documents(), uses)
+    schema = build(introspection=config.web.is_open_for_development, max_price=config.operations.max_price)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         listener.start()
+        uses.start()
         yield
         await listener.aclose()
+        await uses.aclose()
         await budgets.aclose()
         await shell.intake.aclose()
         await connectors.aclose()
         await database.aclose()
 
     return Starlette(
-        routes=[*transport.routes(schema, services, trusted_documents()), *_web_routes(shell)],
+        routes=[*transport.routes(schema, services, known), *_web_routes(shell)],
         middleware=middleware.stack(config.web),
         exception_handlers={HTTPException: answer_http_exception},
         lifespan=lifespan,
@@ -97,7 +103,7 @@ def _web_routes(shell: WebDependencies) -> list[BaseRoute]:
     ]
 
 
-def trusted_documents() -> dict[str, str]:
-    """Read the documents that front ends may name by id."""
+def shipped_documents() -> dict[str, str]:
+    """Read the documents that every front end may name by id."""
     documents: dict[str, str] = orjson.loads(_DOCUMENTS.read_bytes()) if _DOCUMENTS.exists() else {}
     return documents

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -51,7 +51,7 @@ class Answer:
 
     status: int
     body: dict[str, Any]
-    cost: dict[str, Any] | None = None
+    cost: dict[str, Any] | None = field(default=None, compare=False)
     """`extensions.cost`; it is no part of the answer to compare, since a repetition may cost less."""
 
     @property

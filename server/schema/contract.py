@@ -29,7 +29,7 @@ from graphql import (
 )
 
 from server.config import BudgetSettings, OperationSettings, WebSettings
-from server.documents.rules import MAX_AT_ONCE, MAX_LIVE, MAX_NAME, USES_KEPT
+from server.documents.rules import MAX_AT_ONCE, MAX_LIVE, MAX_NAME, USES_KEPT, digest_of, document_id
 from server.kit.pagination import DEFAULT_PAGE, MAX_PAGE
 from server.schema import limits, pricing
 from server.schema.channels.mutations import MAX_CHOICES
@@ -37,12 +37,10 @@ from server.schema.contract_errors import errors
 from server.schema.contract_permissions import matrix
 from server.schema.cost import STATEMENT
 from server.schema.requests import MAX_VALUES
-from server.schema.root import MAX_NODES, build
-from server.schema.transport import document_id
+from server.schema.root import MAX_NODES, MAX_PRICE, build
 from server.tenants.idempotency import KEPT_FOR, MAX_KEY
 
 BUDGETS, OPERATIONS = BudgetSettings.model_fields, OperationSettings.model_fields
-MAX_PRICE: int = OPERATIONS["max_price"].default
 TARGET = Path(__file__).parent.parent.parent / "frontend-contract"
 
 
@@ -75,7 +73,7 @@ def generate(folder: Path = TARGET) -> dict[str, bytes]:
     return {
         "schema.graphql": sdl.encode(),
         "introspection.json": _json(introspection_from_schema(schema)),
-        "persisted-documents.json": _json({document_id(one.text): one.text for one in operations}),
+        "persisted-documents.json": _json({document_id(digest_of(one.text)): one.text for one in operations}),
         "errors.json": _json(errors(schema)),
         "limits.json": _json(_limits(operations, built.documents)),
         "permissions.json": _json(matrix(built)),

@@ -27,7 +27,7 @@ from server.schema.pricing import MAX_DEPTH, Price, Prices, refuse
 
 MAX_CHARACTERS = 15_000
 MAX_TOKENS = 2_000
-MAX_ERRORS = 20
+MAX_ERRORS = 5
 _CACHED_CHARACTERS = 300_000
 """What is kept of valid documents; a parsed document takes some hundred times its text in memory."""
 
@@ -109,9 +109,9 @@ class Documents:
             errors = validate(self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=self._hide)
         except RecursionError as error:
             raise TooComplex(f"The document is nested too deeply; the limit is {MAX_DEPTH}.") from error
-        for error in errors:
-            if isinstance(error.original_error, ValueError):  # Python converts no integer of more than 4,300 digits
-                raise Malformed("A number of the document has too many digits.")
+        # Python converts no integer of more than 4,300 digits.
+        if any(isinstance(one.original_error, ValueError) for one in errors):
+            raise Malformed("A number of the document has too many digits.")
         return errors
 
     def _keep(self, prepared: Prepared) -> None:

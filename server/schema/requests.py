@@ -13,6 +13,7 @@ from server.auth import service as auth
 from server.auth.browsers import CSRF_HEADER, TOKEN, Sent, comes_from_us, is_csrf_of
 from server.auth.service import Caller
 from server.config import Settings
+from server.documents.rules import ClientBuild, build_named
 from server.kit.ids import encode, new_id
 from server.schema.errors import Malformed, Unauthenticated
 
@@ -23,7 +24,7 @@ MAX_VALUES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A request's body, read and checked in its form: a document's text or its id."""
+    """A request's body, read and checked in its form: a document's text, its id, or both."""
 
     query: str | None
     document_id: str | None
@@ -61,7 +62,7 @@ def _wanted(data: dict[str, Any]) -> Wanted:
     if not isinstance(data.get("extensions", {}), (dict, type(None))):
         raise Malformed("extensions must be an object.")
     _refuse_too_many(variables)
-    return Wanted(query, None if query is not None else document_id, variables or {}, name)
+    return Wanted(query, document_id, variables or {}, name)
 
 
 def _refuse_too_many(variables: object) -> None:
@@ -106,6 +107,11 @@ def sender_of(request: HTTPConnection) -> Caller:
     """Return the browser and the network of a request."""
     host = None if request.client is None else request.client.host
     return Caller(request.headers.get("user-agent", ""), auth.network_of(host))
+
+
+def build_of(request: Request) -> ClientBuild:
+    """Return which app, and which version of it, the caller says it is."""
+    return build_named(request.headers.get("x-client-name"), request.headers.get("x-client-version"))
 
 
 def request_id_of(scope: Scope) -> str:

@@ -18,6 +18,7 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from server.config import OperationSettings
 from server.schema.approvals.queries import ApprovalsQuery
 from server.schema.audit.legal_queries import LegalQuery
 from server.schema.audit.mutations import AuditMutation
@@ -47,6 +48,7 @@ from server.schema.context import ApiContext, Info
 from server.schema.cost import Cost, sized_by
 from server.schema.documents.mutations import DocumentsMutation
 from server.schema.documents.queries import DocumentsQuery
+from server.schema.documents.reading import Readings
 from server.schema.guards import guard
 from server.schema.inbox.mutations import InboxMutation
 from server.schema.inbox.queries import InboxQuery
@@ -80,6 +82,7 @@ from server.schema.tenants.units import UnitsMutation
 from server.schema.viewer.queries import ViewerQuery
 
 MAX_NODES = 100
+MAX_PRICE: int = OperationSettings.model_fields["max_price"].default
 
 
 @strawberry.type(description="Reading. Every field is cut by the caller's scope; what is outside of it does not exist.")
@@ -185,7 +188,7 @@ IDEMPOTENT = GraphQLDirective(
 class ApiSchema(strawberry.Schema):
     """The schema with its documents, and @idempotent, which is read from the document and needs no hook on every field."""
 
-    def __init__(self, *, introspection: bool, is_sorted: bool) -> None:
+    def __init__(self, *, introspection: bool, is_sorted: bool, max_price: int) -> None:
         super().__init__(
             query=Query,
             mutation=Mutation,
@@ -198,6 +201,7 @@ class ApiSchema(strawberry.Schema):
             ),
         )
         self.documents = Documents(self._schema, introspection=introspection)
+        self.readings = Readings(self._schema, max_price)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Give every error its code; mask and log what was not expected. Refusals are no news for the log."""
@@ -209,16 +213,16 @@ class ApiSchema(strawberry.Schema):
         return (*super()._collect_graphql_directives(schema_directive_types), IDEMPOTENT)
 
 
-def build(*, introspection: bool, is_sorted: bool = False) -> ApiSchema:
+def build(*, introspection: bool, is_sorted: bool = False, max_price: int = MAX_PRICE) -> ApiSchema:
     """Build the schema; plain values are found the short way, and permissions checked between types.
 
     Sorted for printing only: sorting copies the enums, and the copies do not know their Python values.
     """
-    made = declared(introspection=introspection, is_sorted=is_sorted)
+    made = declared(introspection=introspection, is_sorted=is_sorted, max_price=max_price)
     guard(shorten(made))
     return made
 
 
-def declared(*, introspection: bool, is_sorted: bool = False) -> ApiSchema:
+def declared(*, introspection: bool, is_sorted: bool = False, max_price: int = MAX_PRICE) -> ApiSchema:
     """Build the schema with the resolvers of Strawberry; `build` gives the same answers sooner."""
-    return ApiSchema(introspection=introspection, is_sorted=is_sorted)
+    return ApiSchema(introspection=introspection, is_sorted=is_sorted, max_price=max_price)

@@ -6,7 +6,6 @@ Batches, GET and subscriptions over HTTP are not offered; subscriptions have soc
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,17 +19,27 @@ from strawberry.http.ides import get_graphql_ide_html
 from strawberry.types.graphql import OperationType as Allowed
 
 from server.auth import service as auth
+from server.documents.rules import ClientBuild
 from server.kit.errors import TookTooLong, Unavailable
 from server.schema import answers, spending
 from server.schema.anonymous import anonymous_fields, asks_only_for
 from server.schema.answers import Answer
 from server.schema.context import ApiContext, Services
+from server.schema.documents.lookup import KnownDocuments, Served
 from server.schema.dry_run import only_rate_limit
-from server.schema.errors import ApiError, DeadlinePassed, DocumentNotFound, Malformed, TooComplex, Unauthenticated
-from server.schema.limits import Prepared
+from server.schema.errors import (
+    ApiError,
+    DeadlinePassed,
+    DocumentNotAllowed,
+    DocumentNotFound,
+    Malformed,
+    TooComplex,
+    Unauthenticated,
+)
+from server.schema.limits import Prepared, name_of
 from server.schema.metering import Bounds, Meter, metered
 from server.schema.pricing import INTROSPECTION
-from server.schema.requests import MODERN, Wanted, bearer, cookie_token, read, request_id_of, sender_of
+from server.schema.requests import MODERN, Wanted, bearer, build_of, cookie_token, read, request_id_of, sender_of
 from server.schema.root import ApiSchema
 from server.schema.sockets import SocketEndpoint
 from server.tenants.scope import Scope as Caller
@@ -41,7 +50,7 @@ _ALLOWED = (Allowed.QUERY, Allowed.MUTATION)
 class HttpEndpoint:
     """Answers POST /graphql, and GET with GraphiQL in development."""
 
-    def __init__(self, schema: ApiSchema, services: Services, documents: dict[str, str]) -> None:
+    def __init__(self, schema: ApiSchema, services: Services, documents: KnownDocuments) -> None:
         self._schema = schema
         self._services = services
         self._documents = documents
@@ -64,7 +73,7 @@ class HttpEndpoint:
 
     async def _answer(self, request: Request, wanted: Wanted, request_id: str) -> Answer:
         token = bearer(request.headers.get("authorization"))
-        prepared = self._for_anybody(wanted) if token is None else None
+        prepared = await self._for_anybody(wanted) if token is None else None
         if token is None and prepared is None:
             token = cookie_token(request, self._services.settings)
             if token is None:
@@ -78,24 +87,32 @@ class HttpEndpoint:
             sender=sender_of(request),
         )
         async with self._turn(context):
-            context.prepared = prepared = prepared or self._prepared(wanted, context.caller)
+            if prepared is None:
+                served = await self._served(wanted, context.caller)
+                prepared = self._schema.documents.read(served.text)
+                context.prepared = prepared
+                answer = await self._run(context, prepared, wanted)
+                self._note_use(context.scope, served, prepared.chosen(wanted.operation_name), build_of(request))
+                return answer
+            context.prepared = prepared
             return await self._run(context, prepared, wanted)
 
-    def _for_anybody(self, wanted: Wanted) -> Prepared | None:
+    async def _served(self, wanted: Wanted, caller: Caller | None) -> Served:
+        mode = self._services.settings.web.document_mode
+        return await self._documents.served(caller, mode, wanted.query, wanted.document_id)
+
+    def _note_use(self, caller: Caller, served: Served, operation: OperationDefinitionNode, build: ClientBuild) -> None:
+        if served.document_id is not None:
+            name = name_of(operation) or ""
+            self._documents.note_use(caller.organization_id, served.document_id, name, build)
+
+    async def _for_anybody(self, wanted: Wanted) -> Prepared | None:
         """Return the document if nobody has to be known for it; None for every other one, also for what cannot be read."""
         try:
-            prepared = self._prepared(wanted, None)
-        except (GraphQLError, TooComplex):
+            prepared = self._schema.documents.read((await self._served(wanted, None)).text)
+        except (GraphQLError, TooComplex, DocumentNotFound, DocumentNotAllowed):
             return None
         return prepared if asks_only_for(self._anonymous, prepared.document) else None
-
-    def _prepared(self, wanted: Wanted, caller: Caller | None) -> Prepared:
-        text = wanted.query
-        if text is None:
-            text = self._documents.get(wanted.document_id or "")
-            if text is None:
-                raise DocumentNotFound
-        return self._schema.documents.read(text)
 
     @asynccontextmanager
     async def _turn(self, context: ApiContext) -> AsyncIterator[None]:
@@ -197,12 +214,7 @@ class _Run:
             self._task.cancel()
 
 
-def document_id(text: str) -> str:
-    """Return the id of a known document: `sha256:<hex>` of its text."""
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def routes(schema: ApiSchema, services: Services, documents: dict[str, str]) -> list[Route | WebSocketRoute]:
+def routes(schema: ApiSchema, services: Services, documents: KnownDocuments) -> list[Route | WebSocketRoute]:
     """Return the routes of the API."""
     endpoint: Any = HttpEndpoint(schema, services, documents)
     socket: Any = SocketEndpoint(schema, services)

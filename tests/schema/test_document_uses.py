@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode, build_schema
+from graphql import build_schema
 from sqlalchemy import text
 
 from server.config import Settings
@@ -13,7 +13,6 @@ from server.documents.counting import UseCounter
 from server.documents.rules import ClientBuild, digest_of
 from server.kit.db import Database
 from server.schema.documents.reading import Readings
-from server.schema.errors import TooComplex
 from server.tenants.rules import Role
 from server.tenants.uow import begin
 from tests.api import Api
@@ -113,29 +112,20 @@ async def test_a_browser_may_say_which_client_it_is(api: Api) -> None:
     }
 
 
-def _priced_by_fields(schema: GraphQLSchema, document: DocumentNode) -> int:
-    """Price an operation by its root fields; dear from two on."""
-    (operation,) = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-    price = 10 * len(operation.selection_set.selections)
-    if price > 10:
-        raise TooComplex(f"The document costs {price}; the limit is 10.")
-    return price
-
-
 async def test_a_document_has_the_price_of_the_schema_that_reads_it_and_a_dear_one_is_not_valid() -> None:
     small, large = build_schema("type Query { a: Int b: Int }"), build_schema("type Query { a: Int }")
 
-    cheap = await Readings(small, _priced_by_fields).read("query A { a }")
-    dear = await Readings(small, _priced_by_fields).read("query B { a b }")
-    elsewhere = await Readings(large, _priced_by_fields).read("query C { b }")
+    cheap = await Readings(small, max_price=11).read("query A { a }")
+    dear = await Readings(small, max_price=11).read("query B { a b }")
+    elsewhere = await Readings(large, max_price=100).read("query C { b }")
 
-    assert (cheap.price, cheap.problems) == (10, ())
-    assert (dear.price, dear.problems) == (None, ("The document costs 20; the limit is 10.",))
+    assert (cheap.price, cheap.problems) == (11, ())
+    assert (dear.price, dear.problems) == (None, ("The operation would cost 12 points; the limit is 11.",))
     assert (elsewhere.price, elsewhere.is_valid) == (None, False)
 
 
 async def test_reading_many_documents_lets_others_have_their_turn() -> None:
-    readings, turns = Readings(build_schema("type Query { a: Int }")), 0
+    readings, turns = Readings(build_schema("type Query { a: Int }"), max_price=100), 0
 
     async def watch() -> None:
         nonlocal turns

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from server.app import create_app
-from server.config import Environment, Settings
+from server.config import DocumentMode, Environment, Settings
 from server.kit.db import Database
 from server.tenants.rules import Role
 from tests.api import serving
@@ -61,7 +61,7 @@ class Cop:
 async def profile(settings: Settings, environment: Environment, headers: dict[str, str]) -> AsyncIterator[Cop]:
     """A server of this profile, and somebody who asks it."""
     configured = copy(settings)
-    configured.web = settings.web.model_copy(update={"environment": environment})
+    configured.web = settings.web.model_copy(update={"environment": environment, "documents": DocumentMode.OPEN})
     async with (
         serving(create_app(configured)) as url,
         httpx.AsyncClient(timeout=30, follow_redirects=True) as http,

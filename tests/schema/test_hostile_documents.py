@@ -10,20 +10,29 @@ import pytest
 
 from bench.hostile_documents import Hostile, every
 from server.app import create_app
-from server.config import Environment, Settings
+from server.config import DocumentMode, Environment, Settings
 from server.kit.db import Database
 from server.tenants.rules import Role
 from tests.api import Answer, Api, answer_of, serving
 from tests.factories.tenants import a_person, an_agency
 
-EXPECTED = {"BAD_REQUEST", "VALIDATION_FAILED", "QUERY_TOO_COMPLEX", "UNAUTHENTICATED", "FORBIDDEN", "RATE_LIMITED"}
+EXPECTED = {
+    "BAD_REQUEST",
+    "VALIDATION_FAILED",
+    "QUERY_TOO_COMPLEX",
+    "UNAUTHENTICATED",
+    "FORBIDDEN",
+    "RATE_LIMITED",
+    "DOCUMENT_NOT_ALLOWED",
+}
 
 
-@pytest.fixture
-async def production(settings: Settings) -> AsyncIterator[Api]:
-    """The API as production configures it, open to documents of any text."""
+@pytest.fixture(params=list(DocumentMode))
+async def production(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[Api]:
+    """The API as production configures it: open to documents of any text, and again for known ones only."""
     configured = copy(settings)
-    configured.web = settings.web.model_copy(update={"environment": Environment.PRODUCTION})
+    mode = {"environment": Environment.PRODUCTION, "documents": request.param}
+    configured.web = settings.web.model_copy(update=mode)
     async with serving(create_app(configured)) as url, httpx.AsyncClient(timeout=60) as http:
         yield Api(url, http)
 
@@ -57,6 +66,10 @@ async def test_every_hostile_document_of_nobody_is_answered_or_refused(productio
     assert await faults(production, None) == []
 
 
+only_open = pytest.mark.parametrize("production", [DocumentMode.OPEN], indirect=True)
+
+
+@only_open
 @pytest.mark.parametrize(
     ("name", "code"),
     [
@@ -83,6 +96,7 @@ async def test_what_broke_the_api_once_is_refused_with_a_reason(
     assert answer.body["errors"][0]["message"]
 
 
+@only_open
 async def test_nobody_makes_the_api_compare_fields_without_signing_in(production: Api) -> None:
     wanted = next(one for one in every() if one.name == "S2: a payload's list 440 times")
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from server.app import create_app
-from server.config import Environment, Settings
+from server.config import DocumentMode, Environment, Settings
 from server.kit.db import Database
 from server.tenants.rules import Role
 from tests.api import Api, serving
@@ -20,7 +20,9 @@ from tests.factories.tenants import a_person, an_agency
 async def production(settings: Settings) -> AsyncIterator[Api]:
     """The API as production configures it."""
     configured = copy(settings)
-    configured.web = settings.web.model_copy(update={"environment": Environment.PRODUCTION})
+    configured.web = settings.web.model_copy(
+        update={"environment": Environment.PRODUCTION, "documents": DocumentMode.OPEN}
+    )
     async with serving(create_app(configured)) as url, httpx.AsyncClient(timeout=30) as http:
         yield Api(url, http)
 

@@ -109,7 +109,7 @@ class DocumentsMutation:
         if problems := size_problems(len(input.documents), "documents"):
             raise Problems(problems)
         # Read before the transaction begins: a manifest takes the schema a while, and nobody should wait for a lock meanwhile.
-        readings = readings_of(info.schema._schema)
+        readings = readings_of(info.schema)
         read = [NewDocument(one.document_id, one.text, await readings.read(one.text)) for one in input.documents]
 
         async def effect(uow: UnitOfWork) -> Mapping[str, object]:

@@ -73,7 +73,7 @@ class DocumentsQuery:
         arguments = PageArguments(first, after, last, before)
         async with info.context.read() as uow:
             if wanted.is_valid is not None:
-                return await page_by_validity(uow, arguments, wanted, readings_of(info.schema._schema))
+                return await page_by_validity(uow, arguments, wanted, readings_of(info.schema))
             page = await documents.list_documents(uow, arguments, wanted)
         return connection(page, Document.of)
 

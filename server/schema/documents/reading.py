@@ -8,40 +8,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
-from weakref import WeakKeyDictionary
+from typing import cast
 
-from graphql import (
-    DocumentNode,
-    GraphQLError,
-    GraphQLSchema,
-    NoSchemaIntrospectionCustomRule,
-    OperationDefinitionNode,
-    parse,
-    specified_rules,
-    validate,
-)
+from graphql import GraphQLError, GraphQLSchema
 from graphql.validation.validate import ValidationAbortedError
+from strawberry.schema import BaseSchema
 
 from server.documents.rules import OperationType, Reading, digest_of
-from server.schema import limits
 from server.schema.errors import ApiError
-
-Price = Callable[[GraphQLSchema, DocumentNode], int]
-"""Prices the one operation of a document before it is validated; raises an ApiError that says so if it is too dear."""
+from server.schema.limits import Documents, Prepared
 
 _CACHED = 10_000
-# A document is known in order to be served in production, where introspection is not offered.
-_RULES = [*specified_rules, NoSchemaIntrospectionCustomRule]
-_MAX_ERRORS = 5
+_TOLD = 5
+"""Problems of one text that are told."""
 
 
 class Readings:
-    """What one schema says about texts. Each text is read once and yields to other requests afterwards."""
+    """What one schema says about texts. Each text is read once and yields to other requests afterwards.
 
-    def __init__(self, schema: GraphQLSchema, price: Price | None = None) -> None:
-        self._schema = schema
-        self._price = price
+    A document is known in order to be served in production: introspection is not offered. `max_price` is in points.
+    """
+
+    def __init__(self, schema: GraphQLSchema, max_price: int) -> None:
+        self._documents = Documents(schema, introspection=False)
+        self._max_price = max_price
         self._known: OrderedDict[bytes, Reading] = OrderedDict()
 
     async def read(self, text: str) -> Reading:
@@ -58,56 +48,42 @@ class Readings:
         return reading
 
     def _read(self, text: str) -> Reading:
-        if len(text) > limits.MAX_CHARACTERS:
-            return _refused(f"The document has {len(text)} characters; the limit is {limits.MAX_CHARACTERS}.")
         try:
-            document = parse(text, max_tokens=limits.MAX_TOKENS)
-        except GraphQLError as error:
+            prepared = self._documents.read(text)
+        except (ApiError, GraphQLError) as error:
             return _refused(_told(error))
-        except RecursionError:
-            return _refused(f"The document is nested too deeply; the limit is {limits.MAX_DEPTH}.")
-        operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-        if len(operations) != 1 or operations[0].name is None:
+        operations = prepared.document_operations
+        name = operations[0].name if len(operations) == 1 else None
+        if name is None:
             return _refused("The document must hold exactly one operation, and that must have a name.")
-        return self._read_operation(document, operations[0], operations[0].name.value)
-
-    def _read_operation(self, document: DocumentNode, operation: OperationDefinitionNode, name: str) -> Reading:
-        kind, price = OperationType[operation.operation.name], None
+        kind = OperationType[operations[0].operation.name]
         try:
-            limits.check(document)
-            if self._price is not None:
-                price = self._price(self._schema, document)
-            errors = validate(self._schema, document, _RULES, max_errors=_MAX_ERRORS)
+            return self._read_operation(prepared, name.value, kind)
         except ApiError as error:
-            return Reading(name, kind, (str(error),), None)
-        except RecursionError:
-            return Reading(name, kind, (f"The document is nested too deeply; the limit is {limits.MAX_DEPTH}.",), None)
-        problems = tuple(_told(error) for error in errors)[:_MAX_ERRORS]
+            return Reading(name.value, kind, (str(error),), None)
+
+    def _read_operation(self, prepared: Prepared, name: str, kind: OperationType) -> Reading:
+        price = self._documents.price(prepared, prepared.chosen(name)).points({})
+        if price > self._max_price:
+            return Reading(
+                name, kind, (f"The operation would cost {price} points; the limit is {self._max_price}.",), None
+            )
+        problems = tuple(_told(error) for error in self._documents.validated(prepared)[:_TOLD])
         return Reading(name, kind, problems, None if problems else price)
 
 
-_BY_SCHEMA: WeakKeyDictionary[GraphQLSchema, Readings] = WeakKeyDictionary()
-
-
-def readings_of(schema: GraphQLSchema) -> Readings:
-    """Return the readings of a schema: one set for all requests of a process."""
-    found = _BY_SCHEMA.get(schema)
-    if found is None:
-        found = _BY_SCHEMA[schema] = Readings(schema)
-    return found
-
-
-def use_price(schema: GraphQLSchema, price: Price) -> Readings:
-    """Price every document that this schema reads from now on; called once, when the schema is built."""
-    found = _BY_SCHEMA[schema] = Readings(schema, price)
-    return found
+def readings_of(schema: BaseSchema) -> Readings:
+    """Return the readings of the schema that a request runs in."""
+    return cast("Readings", schema.readings)  # type: ignore[attr-defined]
 
 
 def _refused(problem: str) -> Reading:
     return Reading("", OperationType.QUERY, (problem,), None)
 
 
-def _told(error: GraphQLError) -> str:
+def _told(error: ApiError | GraphQLError) -> str:
+    if not isinstance(error, GraphQLError):
+        return str(error)
     if isinstance(error, ValidationAbortedError):
         return "The document could not be checked within bounds: it selects too many fields of one name, or is nested too deeply."
     at = "".join(f" (line {one.line}, column {one.column})" for one in (error.locations or [])[:1])

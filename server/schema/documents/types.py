@@ -131,7 +131,7 @@ class Document(Node):
         return None if row is None else Member.of(row)
 
     async def _reading(self, info: Info) -> Reading:
-        return await readings_of(info.schema._schema).read(self.text)
+        return await readings_of(info.schema).read(self.text)
 
 
 @finder(Kind.DOCUMENT)
