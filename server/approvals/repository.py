@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.approvals.models import ApprovalDecisionRow, ApprovalRequestRow, ApprovalState, Verdict
 from server.kit.pagination import Keyset, PageArguments
-from server.tenants.cuts import at
+from server.tenants.cuts import at, is_one_of
 from server.tenants.rules import Permission
 from server.tenants.scope import Scope
 
@@ -42,9 +42,14 @@ async def lock_request(session: AsyncSession, organization_id: UUID, request_id:
     return (await session.scalars(statement)).one_or_none()
 
 
-async def request(session: AsyncSession, organization_id: UUID, request_id: UUID) -> ApprovalRequestRow | None:
-    """Return one request."""
-    return await session.get(ApprovalRequestRow, (organization_id, request_id))
+async def requests_by_id(
+    session: AsyncSession, organization_id: UUID, ids: Sequence[UUID]
+) -> Sequence[ApprovalRequestRow]:
+    """Return the requests with these ids that the scope sees."""
+    statement = select(ApprovalRequestRow).where(
+        ApprovalRequestRow.organization_id == organization_id, is_one_of(ApprovalRequestRow.id, ids)
+    )
+    return (await session.scalars(statement)).all()
 
 
 async def insert_decision(session: AsyncSession, row: dict[str, object]) -> bool:

@@ -136,13 +136,10 @@ async def void(uow: UnitOfWork, subject_id: UUID) -> bool:
     return bool(voided)
 
 
-async def approval_request(uow: UnitOfWork, request_id: UUID) -> ApprovalRequestRow:
-    """Return one request; raise NotFound. Needs campaign:read on its unit."""
-    row = await repository.request(uow.session, uow.scope.organization_id, request_id)
-    if row is None:
-        raise NotFound
-    uow.scope.require(Permission.CAMPAIGN_READ, row.unit_id)
-    return row
+async def requests_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, ApprovalRequestRow]:
+    """Return those of the requests that the scope may read, by id: campaign:read on their units."""
+    rows = await repository.requests_by_id(uow.session, uow.scope.organization_id, ids)
+    return {row.id: row for row in rows if uow.scope.may(Permission.CAMPAIGN_READ, row.unit_id)}
 
 
 async def current(uow: UnitOfWork, subject_id: UUID) -> ApprovalRequestRow | None:

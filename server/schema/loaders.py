@@ -1,7 +1,7 @@
 """Loaders: related objects by id, many at once, each batch in a short READ ONLY session of its own.
 
-They serve what a page's own look-ahead did not fetch. All of them are made anew for each request, so nothing that was seen
-under one scope is ever served under another.
+They serve what a page's own look-ahead did not fetch; list_loaders.py has those of lists. All of them are made anew for
+each request, so nothing that was seen under one scope is ever served under another.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from server.auth.oauth_models import OAuthAppRow, OAuthGrantRow
 from server.auth.service import InvitationView, oauth
 from server.campaigns import service as campaigns
 from server.campaigns.models import CampaignRow
-from server.campaigns.service import CampaignResults, Preview
+from server.campaigns.service import Preview
 from server.channels import service as channels
-from server.channels.models import PageRow, PageSyncRow
+from server.channels.models import ConnectionRow, PageRow, PageSyncRow
+from server.channels.service import reading as channel_reading
 from server.comments import service as comments
 from server.comments.models import CommentReplyRow, PublicCommentRow
 from server.consent import batches as consent_batches
@@ -42,17 +43,18 @@ from server.inbox.service import media as inbox_media
 from server.inbox.service import waiting
 from server.inbox.service.waiting import AnswerDue
 from server.inbox.views import ConversationView, Parts
-from server.kit.pagination import Page, PageArguments
+from server.kit import dead_letters
+from server.kit.jobs import DeadLetterRow
 from server.privacy import service as privacy
-from server.privacy.models import OffboardingStepRow
+from server.privacy.models import OffboardingRow, OffboardingStepRow
 from server.schema.errors import TooComplex
-from server.schema.loading import Loading, SharedLoader
+from server.schema.list_loaders import ListLoaders
+from server.schema.loading import SharedLoader
 from server.sends import service as sends
 from server.sends.models import SendIntentRow
 from server.sends.reading import sends_shown
 from server.templates import service as templates
 from server.templates.models import ReplyTemplateRow, TemplateReleaseRow, TemplateVersionRow
-from server.templates.service import EffectiveTemplate
 from server.tenants import service as tenants
 from server.tenants.conflict_models import ConflictExceptionRow, UnitConflictRow
 from server.tenants.models import (
@@ -60,8 +62,8 @@ from server.tenants.models import (
     LocationGroupRow,
     MemberRow,
     MembershipRow,
-    OperationProblemRow,
     OperationRow,
+    OrganizationRow,
     StoredFileRow,
     UnitRow,
 )
@@ -69,15 +71,23 @@ from server.tenants.settings import Effective, SettingName
 from server.tenants.uow import UnitOfWork
 
 MAX_PREVIEWS = 3
-Listing = tuple[UUID, PageArguments]
 
 
 async def _conversations(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, ConversationView]:
     return await inbox.conversations_by_id(uow, ids, Parts.every())
 
 
-class Loaders(Loading):
+async def _dead_letters(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[DeadLetterRow]:
+    return await dead_letters.by_id(uow.session, uow.scope.organization_id, ids)
+
+
+class Loaders(ListLoaders):
     """The loaders of one request."""
+
+    @cached_property
+    def organizations(self) -> DataLoader[UUID, OrganizationRow | None]:
+        """The acting organization, by its id; there is never another."""
+        return self.by_id(tenants.organizations_by_id)
 
     @cached_property
     def units(self) -> DataLoader[UUID, UnitRow | None]:
@@ -120,11 +130,6 @@ class Loaders(Loading):
         return self.by_id(tenants.count_members)
 
     @cached_property
-    def members_of_groups(self) -> DataLoader[Listing, Page[UnitRow]]:
-        """A page of the units in each group."""
-        return self.one_by_one(lambda uow, key: tenants.list_group_members(uow, *key))
-
-    @cached_property
     def members(self) -> DataLoader[UUID, MemberRow | None]:
         """Members."""
         return self.by_id(tenants.members_by_id)
@@ -135,9 +140,14 @@ class Loaders(Loading):
         return self.by_id(tenants.operations_by_id)
 
     @cached_property
-    def problems_of_operations(self) -> DataLoader[Listing, Page[OperationProblemRow]]:
-        """A page of what was wrong with the input of each operation."""
-        return self.one_by_one(lambda uow, key: tenants.list_problems(uow, *key))
+    def dead_letters(self) -> DataLoader[UUID, DeadLetterRow | None]:
+        """Dead letters of the organization; the finder asks whether the caller may read them."""
+        return self.by_id(_dead_letters)
+
+    @cached_property
+    def offboardings(self) -> DataLoader[UUID, OffboardingRow | None]:
+        """Off-boardings that the caller may see."""
+        return self.by_id(privacy.offboardings_by_id)
 
     @cached_property
     def offboarding_steps(self) -> DataLoader[UUID, list[OffboardingStepRow] | None]:
@@ -153,6 +163,11 @@ class Loaders(Loading):
     def pages(self) -> DataLoader[UUID, PageRow | None]:
         """Pages."""
         return self.by_id(channels.pages_by_id)
+
+    @cached_property
+    def connections(self) -> DataLoader[UUID, ConnectionRow | None]:
+        """Dialogues that the caller began."""
+        return self.by_id(channel_reading.connections_by_id)
 
     @cached_property
     def page_syncs(self) -> DataLoader[UUID, PageSyncRow | None]:
@@ -251,24 +266,14 @@ class Loaders(Loading):
         return self.by_id(sends_shown)
 
     @cached_property
+    def template_releases(self) -> DataLoader[UUID, TemplateReleaseRow | None]:
+        """Releases of templates to units that the caller reaches."""
+        return self.by_id(templates.releases_by_id)
+
+    @cached_property
     def templates(self) -> DataLoader[UUID, ReplyTemplateRow | None]:
         """Templates."""
         return self.by_id(templates.templates_by_id)
-
-    @cached_property
-    def effective_templates(self) -> DataLoader[tuple[UUID, UUID], EffectiveTemplate]:
-        """What a unit (first id) says of a template (second id)."""
-        return self.one_by_one(lambda uow, key: templates.effective(uow, *key))
-
-    @cached_property
-    def versions_of_templates(self) -> DataLoader[Listing, Page[TemplateVersionRow]]:
-        """A page of the versions of each template."""
-        return self.one_by_one(lambda uow, key: templates.list_versions(uow, *key))
-
-    @cached_property
-    def releases_of_templates(self) -> DataLoader[Listing, Page[TemplateReleaseRow]]:
-        """A page of the releases of each template."""
-        return self.one_by_one(lambda uow, key: templates.list_releases(uow, *key))
 
     @cached_property
     def audit_events(self) -> DataLoader[UUID, AuditEventRow | None]:
@@ -311,11 +316,6 @@ class Loaders(Loading):
         return self.by_id(campaigns.pages_of)
 
     @cached_property
-    def results_of_campaigns(self) -> DataLoader[UUID, CampaignResults]:
-        """What became of each campaign."""
-        return self.one_by_one(campaigns.results)
-
-    @cached_property
     def previews(self) -> DataLoader[UUID, Preview]:
         """Dry runs of campaigns. Each reads a whole segment, so a request may have few."""
 
@@ -326,6 +326,11 @@ class Loaders(Loading):
                 return [await campaigns.preview(uow, key) for key in keys]
 
         return SharedLoader(load_fn=load)
+
+    @cached_property
+    def approval_requests(self) -> DataLoader[UUID, ApprovalRequestRow | None]:
+        """Approval requests that the caller may read."""
+        return self.by_id(approvals.requests_by_id)
 
     @cached_property
     def approvals_of_subjects(self) -> DataLoader[UUID, ApprovalRequestRow | None]:

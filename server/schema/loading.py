@@ -10,12 +10,14 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
+from server.kit.errors import DomainError
 from server.tenants.uow import UnitOfWork
 
 R = TypeVar("R", bound=Any)
 K = TypeVar("K", bound=Hashable)
 Read = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
 Fetch = Callable[[UnitOfWork, Sequence[UUID]], Awaitable[Mapping[UUID, R] | Sequence[R]]]
+FetchKeys = Callable[[UnitOfWork, Sequence[K]], Awaitable[Mapping[K, R | DomainError]]]
 
 
 class SharedLoader(DataLoader[K, R]):
@@ -42,6 +44,7 @@ class Loading:
 
     def __init__(self, read: Read) -> None:
         self._read = read
+        self._together: dict[str, DataLoader[Any, Any]] = {}
 
     def by_id(self, fetch: Fetch[R]) -> DataLoader[UUID, R | None]:
         """Make a loader from a function that returns what the scope sees of the wanted ids."""
@@ -54,12 +57,27 @@ class Loading:
 
         return SharedLoader(load_fn=load)
 
-    def one_by_one(self, fetch: Callable[[UnitOfWork, K], Awaitable[R]]) -> DataLoader[K, R]:
-        """Make a loader of what only single reads exist for: one after the other in one session, so that a page of them
-        takes one connection of the pool and not one for each row."""
+    def by_key(self, fetch: FetchKeys[K, R]) -> DataLoader[K, R]:
+        """Make a loader from a function that returns, for each of the wanted keys, what there is or why there is nothing.
 
-        async def load(keys: list[K]) -> list[R]:
+        An error is told to whoever asked with its key, and to nobody else of the batch.
+        """
+
+        async def load(keys: list[K]) -> list[R | DomainError]:
             async with self._read() as uow:
-                return [await fetch(uow, key) for key in keys]
+                found = await fetch(uow, keys)
+            return [found[key] for key in keys]
 
         return SharedLoader(load_fn=load)
+
+    def together(self, name: str, fetch: Callable[[K], Awaitable[R]]) -> DataLoader[K, R]:
+        """Return the reader of this name: those who ask it for a key at the same time share one answer; none is kept.
+
+        For what the scope's own session cannot read, such as how a person signs in.
+        """
+
+        async def load(keys: list[K]) -> list[R]:
+            found = {key: await fetch(key) for key in dict.fromkeys(keys)}
+            return [found[key] for key in keys]
+
+        return self._together.setdefault(name, SharedLoader(load_fn=load, cache=False))

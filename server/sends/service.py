@@ -6,6 +6,7 @@ The way of a send is: row (here) -> claim (claim.py) -> call and record (drain.p
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -65,6 +66,16 @@ class BatchTotals:
     failures: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many sends of a batch are alike."""
+
+    state: SendState
+    delivery: Delivery
+    reason: str | None
+    count: int
+
+
 async def open_batch(uow: UnitOfWork, batch_id: UUID, unit_id: UUID) -> None:
     """Create the leave of a batch; nothing of it goes out before a digest is approved."""
     await repository.insert_batch(uow.session, uow.scope.organization_id, batch_id, unit_id)
@@ -85,21 +96,31 @@ async def set_batch_state(uow: UnitOfWork, batch_id: UUID, state: BatchState) ->
 
 async def totals(uow: UnitOfWork, batch_id: UUID) -> BatchTotals:
     """Count a batch's sends by state and delivery; skips and failures by reason."""
-    by_state: dict[SendState, int] = {}
-    by_delivery: dict[Delivery, int] = {}
-    skipped: dict[str, int] = {}
-    failures: dict[str, int] = {}
-    for state, delivery, reason, count in await repository.batch_counts(
-        uow.session, uow.scope.organization_id, batch_id
-    ):
-        by_state[state] = by_state.get(state, 0) + count
-        by_delivery[delivery] = by_delivery.get(delivery, 0) + count
-        if state is SendState.SKIPPED:
-            skipped[reason or ""] = skipped.get(reason or "", 0) + count
-        elif state is SendState.NOT_SENT:
-            failures[reason or ""] = failures.get(reason or "", 0) + count
-        elif delivery is Delivery.FAILED:
-            failures["DELIVERY_FAILED"] = failures.get("DELIVERY_FAILED", 0) + count
+    return (await totals_of(uow, [batch_id]))[batch_id]
+
+
+async def totals_of(uow: UnitOfWork, batch_ids: Sequence[UUID]) -> Mapping[UUID, BatchTotals]:
+    """Count the sends of batches as `totals` does, in one statement."""
+    counts: dict[UUID, list[Counted]] = {one: [] for one in batch_ids}
+    for batch_id, *counted in await repository.batch_counts(uow.session, uow.scope.organization_id, batch_ids):
+        counts[batch_id].append(Counted(*counted))
+    return {batch_id: _summed(counted) for batch_id, counted in counts.items()}
+
+
+def _summed(counts: Sequence[Counted]) -> BatchTotals:
+    by_state: Counter[SendState] = Counter()
+    by_delivery: Counter[Delivery] = Counter()
+    skipped: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
+    for one in counts:
+        by_state[one.state] += one.count
+        by_delivery[one.delivery] += one.count
+        if one.state is SendState.SKIPPED:
+            skipped[one.reason or ""] += one.count
+        elif one.state is SendState.NOT_SENT:
+            failures[one.reason or ""] += one.count
+        elif one.delivery is Delivery.FAILED:
+            failures["DELIVERY_FAILED"] += one.count
     return BatchTotals(by_state, by_delivery, skipped, failures)
 
 

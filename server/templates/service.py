@@ -7,13 +7,14 @@ a release of one text to 10,000 locations is references, and a rollback changes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from server.audit import service as audit
 from server.audit.actions import Action
 from server.kit.errors import DomainError, InvalidInput, NotFound, Problems
+from server.kit.nested import the
 from server.kit.pagination import Keyset, Page, PageArguments, SortKey
 from server.templates import render, rules
 from server.templates.errors import NameTaken, NothingPublished, NotReleasedHere, TemplateArchived, UnitOutOfLine
@@ -27,7 +28,9 @@ from server.templates.models import (
 )
 from server.templates.repository import effective as in_force
 from server.templates.repository import releases, texts
+from server.templates.repository.effective import Place
 from server.tenants import service as tenants
+from server.tenants.models import UnitRow
 from server.tenants.rules import MAX_NAME, Permission
 from server.tenants.uow import UnitOfWork
 
@@ -223,8 +226,36 @@ async def remove_override(uow: UnitOfWork, unit_id: UUID, template_id: UUID) -> 
 
 async def effective(uow: UnitOfWork, unit_id: UUID, template_id: UUID) -> EffectiveTemplate:
     """Return what a unit says now. Needs template:read there; raises NotFound, NotReleasedHere, TemplateArchived."""
-    uow.scope.require(Permission.TEMPLATE_READ, unit_id)
-    return _as_effective(unit_id, await _found(uow, unit_id, template_id))
+    place = (unit_id, template_id)
+    return the(await effective_of(uow, [place]), place)
+
+
+async def effective_of(uow: UnitOfWork, places: Sequence[Place]) -> Mapping[Place, EffectiveTemplate | DomainError]:
+    """Return what units (first ids) say now of templates (second ids), or why not: NotFound, NotReleasedHere, …
+
+    Needs template:read at each unit. One statement for all that is in force, and two more if something is not.
+    """
+    refused = {place: uow.scope.refusal(Permission.TEMPLATE_READ, place[0]) for place in places}
+    readable = [place for place in places if refused[place] is None]
+    found = await in_force.effective(uow.session, uow.scope.organization_id, readable)
+    reasons = await _reasons(uow, [place for place in readable if place not in found])
+    reasons |= {place: reason for place, reason in refused.items() if reason is not None}
+    return {place: reasons[place] if place in reasons else _as_effective(place[0], found[place]) for place in places}
+
+
+async def _reasons(uow: UnitOfWork, places: Sequence[Place]) -> dict[Place, DomainError]:
+    """Return why templates are not in force at units."""
+    if not places:
+        return {}
+    units = await tenants.units_by_id(uow, [unit_id for unit_id, _ in places])
+    seen = {row.id: row for row in await templates_by_id(uow, [template_id for _, template_id in places])}
+    return {(unit_id, one): _reason(units.get(unit_id), seen.get(one)) for unit_id, one in places}
+
+
+def _reason(unit: UnitRow | None, row: ReplyTemplateRow | None) -> DomainError:
+    if unit is None or row is None:
+        return NotFound()
+    return _not_released() if row.archived_at is None else _archived()
 
 
 async def list_effective(
@@ -282,29 +313,20 @@ async def versions_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[Templ
     return await texts.versions_by_id(uow.session, uow.scope, ids)
 
 
-async def list_versions(uow: UnitOfWork, template_id: UUID, arguments: PageArguments) -> Page[TemplateVersionRow]:
-    """List the versions of a template that the scope sees, newest first."""
-    await template(uow, template_id)
-    keyset = Keyset((SortKey(TemplateVersionRow.number, int, descending=True),), ["versions", template_id])
-    rows = await texts.list_versions(uow.session, uow.scope, template_id, keyset, arguments)
-    return keyset.page(rows, arguments, lambda row: (row.number,))
+async def releases_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, TemplateReleaseRow]:
+    """Return the releases with these ids, with their progress; seen by those who reach the units they were for."""
+    if not uow.scope.may(Permission.TEMPLATE_READ):
+        return {}
+    return {row.id: row for row in await releases.releases_by_id(uow.session, uow.scope, ids)}
 
 
 async def release_by_id(uow: UnitOfWork, release_id: UUID) -> TemplateReleaseRow:
     """Return one release with its progress; seen by those who reach the unit it was for. Raises NotFound."""
     uow.scope.require_anywhere(Permission.TEMPLATE_READ)
-    rows = await releases.releases_by_id(uow.session, uow.scope, [release_id])
-    if not rows:
+    found = await releases_by_id(uow, [release_id])
+    if release_id not in found:
         raise NotFound
-    return rows[0]
-
-
-async def list_releases(uow: UnitOfWork, template_id: UUID, arguments: PageArguments) -> Page[TemplateReleaseRow]:
-    """List the releases of a template to units that the scope reaches, newest first."""
-    await template(uow, template_id)
-    keyset = Keyset((SortKey(TemplateReleaseRow.id, UUID, descending=True),), ["releases", template_id])
-    rows = await releases.list_releases(uow.session, uow.scope, template_id, keyset, arguments)
-    return keyset.page(rows, arguments, lambda row: (row.id,))
+    return found[release_id]
 
 
 async def _usable(uow: UnitOfWork, template_id: UUID) -> ReplyTemplateRow:
@@ -315,11 +337,10 @@ async def _usable(uow: UnitOfWork, template_id: UUID) -> ReplyTemplateRow:
 
 
 async def _found(uow: UnitOfWork, unit_id: UUID, template_id: UUID) -> in_force.Found:
-    found = await in_force.effective(uow.session, uow.scope.organization_id, unit_id, template_id)
+    place = (unit_id, template_id)
+    found = (await in_force.effective(uow.session, uow.scope.organization_id, [place])).get(place)
     if found is None:
-        await tenants.unit(uow, unit_id)
-        await _usable(uow, template_id)
-        raise _not_released()
+        raise (await _reasons(uow, [place]))[place]
     return found
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from server.kit.db import Context
-from server.kit.errors import NotFound, PermissionDenied
+from server.kit.errors import DomainError, NotFound, PermissionDenied
 from server.tenants.rules import Permission
 
 SYSTEM_ACTOR = UUID(int=0)
@@ -125,14 +125,17 @@ class Scope:
         The order matters: a refusal must never reveal that an object outside of the scope exists. None stands for the
         organization as a whole and needs the permission on the whole tree.
         """
+        refusal = self.refusal(permission, unit_id)
+        if refusal is not None:
+            raise refusal
+
+    def refusal(self, permission: Permission, unit_id: UUID | None) -> DomainError | None:
+        """Return what `require` would raise; None when the permission is held."""
         if unit_id is None:
-            if permission not in self.everywhere:
-                raise PermissionDenied(permission.value)
-            return
+            return None if permission in self.everywhere else PermissionDenied(permission.value)
         if not self.reaches(unit_id):
-            raise NotFound
-        if not self.may(permission, unit_id):
-            raise PermissionDenied(permission.value)
+            return NotFound()
+        return None if self.may(permission, unit_id) else PermissionDenied(permission.value)
 
     def require_anywhere(self, permission: Permission) -> None:
         """Raise PermissionDenied unless the permission is held on at least one unit; rows are then cut by scope."""

@@ -62,7 +62,7 @@ async def test_nobody_decides_on_what_they_wrote_even_as_the_owner(database: Dat
             await approvals.decide(uow, asked.id, Verdict.APPROVE, None, DIGEST)
 
     async with begin_read(database, owner.scope) as uow:
-        assert (await approvals.approval_request(uow, asked.id)).state is ApprovalState.PENDING
+        assert (await approvals.requests_by_id(uow, [asked.id]))[asked.id].state is ApprovalState.PENDING
 
 
 async def test_another_digest_than_the_one_asked_for_is_refused_and_the_current_one_is_named(
@@ -193,7 +193,7 @@ async def test_of_twenty_parallel_decisions_exactly_one_decides(database: Databa
 
     assert outcomes.pop("late") == 19
     async with begin_read(database, agency.scope) as uow:
-        final = await approvals.approval_request(uow, asked.id)
+        final = (await approvals.requests_by_id(uow, [asked.id]))[asked.id]
         decisions = (await approvals.decisions_of(uow, [asked.id]))[asked.id]
     assert outcomes == {final.state.value: 1}
     assert len(decisions) == 1

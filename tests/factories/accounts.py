@@ -68,3 +68,11 @@ async def a_signed_in_person(
     scope = await auth.authenticate(database, settings.security, token)
     assert scope is not None
     return APerson(member.id, token, scope)
+
+
+def user_of(person: APerson) -> UUID:
+    """Return the account of somebody who signed in."""
+    credential = person.scope.credential
+    assert credential is not None
+    assert credential.user_id is not None
+    return credential.user_id

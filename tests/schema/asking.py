@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -30,13 +32,19 @@ SHARED_INPUTS = {
 """Inputs that name one object and serve several mutations."""
 
 
+_SIZES = re.compile(r"(?<=IN )\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)|(?<=LIMIT )\d+")
+
+
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Collect the statements of every engine of this process, without those that set the context of a transaction."""
+    """Collect the statements of every engine of this process, without those that set the context of a transaction.
+
+    Also without the note, once a minute, that a token is in use.
+    """
     seen: list[str] = []
 
     def note(_c: object, _k: object, statement: str, *_rest: object) -> None:
-        if "set_config" not in statement:
+        if "set_config" not in statement and "SET last_used_at" not in statement:
             seen.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
@@ -44,6 +52,11 @@ def statements() -> Iterator[list[str]]:
         yield seen
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+
+
+def kinds(seen: Sequence[str]) -> Counter[str]:
+    """Count statements that are alike but for how many rows they ask for."""
+    return Counter(_SIZES.sub("…", one) for one in seen)
 
 
 async def change(

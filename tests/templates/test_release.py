@@ -14,6 +14,7 @@ from server.audit import service as audit
 from server.kit.db import Database
 from server.kit.jobs import JobRow
 from server.kit.pagination import PageArguments
+from server.templates import history
 from server.templates import service as templates
 from server.templates.errors import NotReleasedHere
 from server.templates.jobs import PlaceRelease
@@ -151,7 +152,7 @@ async def test_a_refused_unit_of_work_leaves_no_release_and_no_job(database: Dat
 
     assert await owed(database, franchise) == []
     async with begin_read(database, franchise.scope) as uow:
-        assert (await templates.list_releases(uow, template_id, PageArguments())).items == []
+        assert (await history.list_releases(uow, template_id, PageArguments())).items == []
 
 
 async def test_a_release_reaches_locations_and_the_clients_that_have_none(database: Database) -> None:
@@ -203,7 +204,7 @@ async def test_releases_are_listed_newest_first_and_an_older_version_can_be_rele
     assert await said_at(database, franchise.scope, franchise.units["location 1"], template_id) == "one"
     assert await said_at(database, franchise.scope, franchise.units["location 2"], template_id) == "two"
     async with begin_read(database, franchise.scope) as uow:
-        page = await templates.list_releases(uow, template_id, PageArguments())
+        page = await history.list_releases(uow, template_id, PageArguments())
         assert [row.id for row in page.items] == [second.id, first.id]
         assert await audit.verify(uow) is None
 

@@ -12,6 +12,7 @@ from server.kit.db import Database
 from server.kit.errors import DomainError, InvalidInput, NotFound, PermissionDenied, Problems
 from server.kit.ids import new_id
 from server.kit.pagination import PageArguments
+from server.templates import history
 from server.templates import service as templates
 from server.templates.errors import (
     NameTaken,
@@ -40,7 +41,7 @@ async def test_twenty_people_who_publish_at_once_get_the_numbers_one_to_twenty(d
 
     assert sorted(numbers) == list(range(1, 21))
     async with begin_read(database, franchise.scope) as uow:
-        page = await templates.list_versions(uow, made.id, PageArguments(first=100))
+        page = await history.list_versions(uow, made.id, PageArguments(first=100))
         assert [version.number for version in page.items] == list(range(20, 0, -1))
         assert (await templates.template(uow, made.id)).latest_version == 20
         assert await audit.verify(uow) is None
@@ -108,12 +109,12 @@ async def test_a_location_sees_a_text_only_once_it_is_released_there_and_only_th
     async with begin_read(database, manager.scope) as uow:
         assert (await templates.effective(uow, here, template_id)).body == "one"
         assert [row.id for row in (await templates.list_templates(uow, PageArguments())).items] == [template_id]
-        versions = (await templates.list_versions(uow, template_id, PageArguments())).items
+        versions = (await history.list_versions(uow, template_id, PageArguments())).items
         assert [version.body for version in versions] == ["one"]
         with pytest.raises(NotFound):
             await templates.effective(uow, there, template_id)
     async with begin_read(database, franchise.scope) as uow:
-        hidden = [row.id for row in (await templates.list_versions(uow, template_id, PageArguments())).items]
+        hidden = [row.id for row in (await history.list_versions(uow, template_id, PageArguments())).items]
     async with begin_read(database, manager.scope) as uow:
         assert [row.body for row in await templates.versions_by_id(uow, hidden)] == ["one"]
 
@@ -135,8 +136,8 @@ async def test_another_organization_and_a_sibling_find_nothing_and_change_nothin
                 templates.effective(uow, client, template_id),
                 templates.effective(uow, own, template_id),
                 templates.list_effective(uow, client, PageArguments()),
-                templates.list_versions(uow, template_id, PageArguments()),
-                templates.list_releases(uow, template_id, PageArguments()),
+                history.list_versions(uow, template_id, PageArguments()),
+                history.list_releases(uow, template_id, PageArguments()),
                 templates.release_by_id(uow, released_here.id),
                 templates.publish_version(uow, template_id, "mine"),
                 templates.archive(uow, template_id),
@@ -296,7 +297,7 @@ async def test_an_archived_text_is_no_longer_offered_changed_or_released(databas
         assert (await templates.list_templates(uow, PageArguments())).items == []
         kept = await templates.list_templates(uow, PageArguments(), archived=True)
         assert [row.id for row in kept.items] == [template_id]
-        assert len((await templates.list_versions(uow, template_id, PageArguments())).items) == 1
+        assert len((await history.list_versions(uow, template_id, PageArguments())).items) == 1
 
 
 async def test_the_list_of_a_unit_pages_by_name_and_searches_names_and_words_in_force(database: Database) -> None:

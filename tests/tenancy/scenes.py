@@ -16,9 +16,9 @@ from server.tenants.models import UnitRow
 from server.tenants.rules import Role
 from server.tenants.uow import begin_read
 from tests.api import Api
-from tests.factories.accounts import a_signed_in_person
+from tests.factories.accounts import a_signed_in_person, user_of
 from tests.factories.factors import a_passkey
-from tests.factories.tenants import AnOrganization, APerson, an_agency
+from tests.factories.tenants import AnOrganization, an_agency
 from tests.tenancy.asking import Asker, Call, read_shapes
 from tests.tenancy.canaries import Canary, a_canary, listening_to_logs
 from tests.tenancy.hop import Harvest, Hop, harvest
@@ -103,9 +103,9 @@ async def _a_place(
     database: Database, settings: Settings, organization: AnOrganization, name: str, role: Role, at: UUID
 ) -> Place:
     person = await a_signed_in_person(database, settings, organization, at, role, name)
-    await auth.start_session(database, settings, _user_of(person), (), "the one that is ended first")
+    await auth.start_session(database, settings, user_of(person), (), "the one that is ended first")
     for passkey in ("the one that is deleted first", "the one that stays"):
-        await a_passkey(database, _user_of(person), passkey)
+        await a_passkey(database, user_of(person), passkey)
     return Place(database, settings, organization, organization.units[name], person)
 
 
@@ -157,18 +157,11 @@ async def _shown_to(owner: Asker, canary: Canary) -> set[str]:
     return set().union(*(canary.sightings(heard.text) for heard in owner.heard[before:]))
 
 
-def _user_of(person: APerson) -> UUID:
-    credential = person.scope.credential
-    assert credential is not None
-    assert credential.user_id is not None
-    return credential.user_id
-
-
 async def spare_tokens(place: Place) -> list[str]:
     """Let the person sign in many times more."""
     made = []
     for _ in range(SPARE_TOKENS):
-        cookie = await auth.start_session(place.database, place.settings, _user_of(place.person), (), "spare")
+        cookie = await auth.start_session(place.database, place.settings, user_of(place.person), (), "spare")
         signed_in = await auth.read_session(place.database, place.settings, cookie)
         assert signed_in is not None
         made.append(await auth.act_for(place.database, place.settings, signed_in, place.organization.id))

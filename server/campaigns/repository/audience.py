@@ -15,6 +15,7 @@ from server.consent.models import SuppressionReason
 from server.kit.pagination import Keyset, PageArguments
 from server.platforms.port import Channel
 from server.sends.models import Delivery, SendIntentRow, SendState
+from server.tenants.cuts import is_one_of
 
 PAGE = 1_000
 
@@ -153,14 +154,20 @@ async def snapshot(session: AsyncSession, organization_id: UUID, campaign_id: UU
         yield FrozenRecipient(*one)
 
 
-async def skipped(session: AsyncSession, organization_id: UUID, campaign_id: UUID) -> dict[str | None, int]:
-    """Count the snapshot by skip reason; None counts those who get a message."""
+async def skipped_of(
+    session: AsyncSession, organization_id: UUID, campaign_ids: Sequence[UUID]
+) -> Mapping[UUID, Mapping[str | None, int]]:
+    """Count the snapshot of each campaign by skip reason; None counts those who get a message."""
+    row = CampaignRecipientRow
     statement = (
-        select(CampaignRecipientRow.skip_reason, func.count())
-        .where(CampaignRecipientRow.organization_id == organization_id, CampaignRecipientRow.campaign_id == campaign_id)
-        .group_by(CampaignRecipientRow.skip_reason)
+        select(row.campaign_id, row.skip_reason, func.count())
+        .where(row.organization_id == organization_id, is_one_of(row.campaign_id, campaign_ids))
+        .group_by(row.campaign_id, row.skip_reason)
     )
-    return {reason: count for reason, count in await session.execute(statement)}
+    counted: dict[UUID, dict[str | None, int]] = {one: {} for one in campaign_ids}
+    for campaign_id, reason, count in await session.execute(statement):
+        counted[campaign_id][reason] = count
+    return counted
 
 
 async def next_planned(session: AsyncSession, row: CampaignRow) -> Sequence[Planned]:

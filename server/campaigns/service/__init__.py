@@ -14,7 +14,7 @@ from server.campaigns.service.drafts import (
     list_campaigns,
     pages_of,
 )
-from server.campaigns.service.results import CampaignResults, recipients, results
+from server.campaigns.service.results import CampaignResults, recipients, results, results_of
 from server.campaigns.service.review import Preview, decide, preview, submit
 from server.campaigns.service.run import (
     Opening,
@@ -55,6 +55,7 @@ __all__ = [
     "record_costs",
     "record_opened",
     "results",
+    "results_of",
     "resume",
     "submit",
     "watch",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from server.campaigns.models import CampaignRecipientRow, CampaignRow, CampaignState
-from server.campaigns.repository import audience
+from server.campaigns.repository import audience, campaigns
 from server.campaigns.repository.audience import Recipient
 from server.campaigns.service.drafts import campaign
+from server.kit.errors import DomainError, NotFound
 from server.kit.money import Money
+from server.kit.nested import the
 from server.kit.pagination import Keyset, Page, PageArguments, SortKey
 from server.metering import service as metering
 from server.sends import service as sends
@@ -42,13 +44,33 @@ class CampaignResults:
 
 async def results(uow: UnitOfWork, campaign_id: UUID) -> CampaignResults:
     """Sum up a campaign now. Needs campaign:read on its unit, and cost:read there for the money."""
-    row = await campaign(uow, campaign_id)
-    frozen = await audience.skipped(uow.session, row.organization_id, row.id)
-    totals = await sends.totals(uow, row.id)
-    spend: list[Money] | None = None
-    if uow.scope.may(Permission.COST_READ, row.unit_id):
-        spend = (await metering.totals_by_origin(uow, [row.id]))[row.id]
-    return sum_up(row, frozen, totals, spend)
+    return the(await results_of(uow, [campaign_id]), campaign_id)
+
+
+async def results_of(uow: UnitOfWork, campaign_ids: Sequence[UUID]) -> Mapping[UUID, CampaignResults | DomainError]:
+    """Sum up campaigns now as `results` does, in four statements for any number; for one out of reach: why."""
+    found = {
+        row.id: row for row in await campaigns.campaigns_by_id(uow.session, uow.scope.organization_id, campaign_ids)
+    }
+    readable = [row for row in found.values() if uow.scope.may(Permission.CAMPAIGN_READ, row.unit_id)]
+    ids = [row.id for row in readable]
+    frozen = await audience.skipped_of(uow.session, uow.scope.organization_id, ids)
+    totals = await sends.totals_of(uow, ids)
+    spend = await _spend_of(uow, readable)
+    summed: dict[UUID, CampaignResults | DomainError] = {
+        row.id: sum_up(row, frozen[row.id], totals[row.id], spend.get(row.id)) for row in readable
+    }
+    return {one: summed.get(one) or _refusal(uow, found.get(one)) for one in campaign_ids}
+
+
+async def _spend_of(uow: UnitOfWork, rows: Sequence[CampaignRow]) -> Mapping[UUID, list[Money]]:
+    """Return what those of the campaigns have cost at whose units the caller may see costs."""
+    priced = [row.id for row in rows if uow.scope.may(Permission.COST_READ, row.unit_id)]
+    return await metering.totals_by_origin(uow, priced) if priced else {}
+
+
+def _refusal(uow: UnitOfWork, row: CampaignRow | None) -> DomainError:
+    return (uow.scope.refusal(Permission.CAMPAIGN_READ, row.unit_id) if row else None) or NotFound()
 
 
 def sum_up(

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.channels.models import ConnectedAccountRow, ConnectionRow, ConnectionState
 from server.channels.repository.grants import AT_REST
 from server.platforms.port import Channel
+from server.tenants.cuts import is_one_of
 
 NOW = func.clock_timestamp()
 """The database's time, as a value of a row."""
@@ -46,6 +47,18 @@ async def by_id(
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return (await session.scalars(statement)).one_or_none()
+
+
+async def many_by_id(
+    session: AsyncSession, organization_id: UUID, ids: Sequence[UUID], actor_id: UUID
+) -> Sequence[ConnectionRow]:
+    """Return the dialogues with these ids that an actor began and the scope sees."""
+    statement = select(ConnectionRow).where(
+        ConnectionRow.organization_id == organization_id,
+        is_one_of(ConnectionRow.id, ids),
+        ConnectionRow.actor_id == actor_id,
+    )
+    return (await session.scalars(statement)).all()
 
 
 async def forget_expired(session: AsyncSession, organization_id: UUID) -> None:

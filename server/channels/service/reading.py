@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from server.channels.models import ConnectionRow
@@ -18,3 +19,9 @@ async def connection(uow: UnitOfWork, connection_id: UUID) -> ConnectionRow:
         raise NotFound
     uow.scope.require(Permission.CHANNEL_CONNECT, row.unit_id)
     return row
+
+
+async def connections_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[ConnectionRow]:
+    """Return those of the dialogues that this actor began and for whose units it still holds channel:connect."""
+    rows = await connections.many_by_id(uow.session, uow.scope.organization_id, ids, uow.scope.actor.id)
+    return [row for row in rows if uow.scope.may(Permission.CHANNEL_CONNECT, row.unit_id)]

@@ -42,6 +42,7 @@ from server.inbox.views import (
     PagePart,
     Parts,
 )
+from server.kit.nested import over
 from server.kit.pagination import Keyset, PageArguments
 from server.tenants.models import MemberRow, UnitClosureRow
 
@@ -161,23 +162,6 @@ async def has_change_from(
     return bool((await session.execute(select(found))).scalar_one())
 
 
-async def list_messages(
-    session: AsyncSession, organization_id: UUID, conversation_id: UUID, keyset: Keyset, arguments: PageArguments
-) -> Sequence[MessageRow]:
-    """Return up to `size + 1` messages of the page."""
-    statement = (
-        select(MessageRow)
-        .where(
-            MessageRow.organization_id == organization_id,
-            MessageRow.conversation_id == conversation_id,
-            *keyset.beyond(arguments),
-        )
-        .order_by(*keyset.order(arguments))
-        .limit(arguments.size + 1)
-    )
-    return (await session.scalars(statement)).all()
-
-
 def _units(organization_id: UUID, above: UUID | None, unit_ids: Collection[UUID] | None) -> FromClause | None:
     """Return the units whose conversations are wanted, as rows: those reached, those under one, or both; None for all."""
     if above is not None:
@@ -205,9 +189,9 @@ def _merged(
     limit, first = arguments.size + 1, keyset.keys[0]
     head = _top(units, conditions, keyset, arguments, 1)
     heads = (
-        select(units.c.unit_id, _over(keyset, head).keys[0].column.label("at"))
+        select(units.c.unit_id, over(keyset, head).keys[0].column.label("at"))
         .join_from(units, head, true())
-        .order_by(*_over(keyset, head).order(arguments))
+        .order_by(*over(keyset, head).order(arguments))
         .limit(_written(limit))
         .cte("heads")
     )
@@ -220,7 +204,7 @@ def _merged(
     within = first.column >= bound if is_falling else first.column <= bound
     rest = _top(heads, [*conditions, within], keyset, arguments, limit)
     merged = select(rest.c.id).join_from(heads, rest, true())
-    return merged.order_by(*_over(keyset, rest).order(arguments)).limit(_written(limit))
+    return merged.order_by(*over(keyset, rest).order(arguments)).limit(_written(limit))
 
 
 def _top(
@@ -235,11 +219,6 @@ def _top(
 def _written(count: int) -> ColumnElement[int]:
     """Return a LIMIT as text of the statement: with a parameter there PostgreSQL plans for a tenth of all rows, or anew."""
     return literal_column(str(int(count)))
-
-
-def _over(keyset: Keyset, rows: FromClause) -> Keyset:
-    """Return the same order over the columns of a subquery."""
-    return replace(keyset, keys=tuple(replace(key, column=rows.c[str(key.column.key)]) for key in keyset.keys))
 
 
 def _conditions(wanted: ConversationFilter) -> Iterator[ColumnElement[bool]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import and_, delete, exists, select, update
@@ -13,7 +13,6 @@ from server.contacts.models import LabelRow
 from server.inbox.models import AssignmentRow, ConversationLabelRow, ConversationRow, NoteRow
 from server.inbox.repository.inbound import NOW_XID
 from server.kit.ids import new_id
-from server.kit.pagination import Keyset, PageArguments
 from server.tenants.models import MemberRow, MembershipRow, UnitClosureRow
 from server.tenants.rules import Role
 
@@ -71,17 +70,6 @@ async def insert_assignment(
     await session.flush()
 
 
-async def assignments(session: AsyncSession, row: ConversationRow, limit: int) -> Sequence[AssignmentRow]:
-    """Return the newest entries of the history of owners, newest first."""
-    statement = (
-        select(AssignmentRow)
-        .where(AssignmentRow.organization_id == row.organization_id, AssignmentRow.conversation_id == row.id)
-        .order_by(AssignmentRow.id.desc())
-        .limit(limit)
-    )
-    return (await session.scalars(statement)).all()
-
-
 async def insert_note(session: AsyncSession, row: ConversationRow, author_id: UUID, text: str) -> NoteRow:
     """Store a remark."""
     note = NoteRow(
@@ -95,23 +83,6 @@ async def insert_note(session: AsyncSession, row: ConversationRow, author_id: UU
     session.add(note)
     await session.flush()
     return note
-
-
-async def list_notes(
-    session: AsyncSession, row: ConversationRow, keyset: Keyset, arguments: PageArguments
-) -> Sequence[NoteRow]:
-    """Return up to `size + 1` remarks of the page."""
-    statement = (
-        select(NoteRow)
-        .where(
-            NoteRow.organization_id == row.organization_id,
-            NoteRow.conversation_id == row.id,
-            *keyset.beyond(arguments),
-        )
-        .order_by(*keyset.order(arguments))
-        .limit(arguments.size + 1)
-    )
-    return (await session.scalars(statement)).all()
 
 
 async def label_unit(session: AsyncSession, organization_id: UUID, label_id: UUID) -> UUID | None:

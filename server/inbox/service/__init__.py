@@ -13,6 +13,7 @@ from server.inbox.service.inbound import (
     receive_message,
 )
 from server.inbox.service.many import receive_messages
+from server.inbox.service.nested import assignments, assignments_of, messages, messages_of, notes, notes_of
 from server.inbox.service.outbound import record_echo, reflect
 from server.inbox.service.reading import (
     changes_after,
@@ -20,15 +21,12 @@ from server.inbox.service.reading import (
     conversations_by_id,
     has_unsettled_changes,
     list_conversations,
-    messages,
-    notes,
 )
 from server.inbox.service.replies import reply
 from server.inbox.service.taking_back import end_unsending, signal, signal_of, unsend, unsending
 from server.inbox.service.work import (
     add_note,
     assign,
-    assignments,
     label,
     mark_read,
     move_to_folder,
@@ -47,6 +45,7 @@ __all__ = [
     "apply_unsend",
     "assign",
     "assignments",
+    "assignments_of",
     "changes_after",
     "conversation",
     "conversations_by_id",
@@ -56,9 +55,11 @@ __all__ = [
     "list_conversations",
     "mark_read",
     "messages",
+    "messages_of",
     "move_to_folder",
     "note_postback",
     "notes",
+    "notes_of",
     "participants",
     "receive_message",
     "receive_messages",

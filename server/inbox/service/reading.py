@@ -1,19 +1,18 @@
-"""Reading the inbox: lists, single conversations, messages, notes, and what changed since."""
+"""Reading the inbox: lists, single conversations, and what changed since."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from datetime import datetime
 from uuid import UUID
 
-from server.inbox.models import ConversationRow, MessageRow, NoteRow
+from server.inbox.models import ConversationRow
 from server.inbox.repository import reading as repository
 from server.inbox.repository import replies as rows
-from server.inbox.repository import work
 from server.inbox.views import ConversationFilter, ConversationView, Parts
 from server.kit.errors import InvalidInput, NotFound
-from server.kit.pagination import DEFAULT_PAGE, MAX_PAGE, Keyset, Page, PageArguments, SortKey
+from server.kit.pagination import MAX_PAGE, Keyset, Page, PageArguments, SortKey
 from server.tenants import service as tenants
 from server.tenants.rules import Permission
 from server.tenants.uow import UnitOfWork
@@ -74,45 +73,14 @@ async def conversations_by_id(
 
 async def conversation(uow: UnitOfWork, conversation_id: UUID, parts: Parts | None = None) -> ConversationView:
     """Return one conversation; raise NotFound. Needs inbox:read on its unit."""
-    await _readable(uow, conversation_id)
-    found = await conversations_by_id(uow, [conversation_id], parts)
-    if conversation_id not in found:
-        raise NotFound
-    return found[conversation_id]
-
-
-async def messages(uow: UnitOfWork, conversation_id: UUID, arguments: PageArguments) -> Page[MessageRow]:
-    """List the messages of a conversation by the platform's time, oldest first; without arguments the newest ones."""
-    row = await _readable(uow, conversation_id)
-    keyset = Keyset(
-        (SortKey(MessageRow.occurred_at, datetime), SortKey(MessageRow.id, UUID)), ["messages", conversation_id]
-    )
-    chosen = _newest(arguments)
-    found = await repository.list_messages(uow.session, row.organization_id, row.id, keyset, chosen)
-    return keyset.page(found, chosen, lambda message: (message.occurred_at, message.id))
-
-
-async def notes(uow: UnitOfWork, conversation_id: UUID, arguments: PageArguments) -> Page[NoteRow]:
-    """List the internal remarks of a conversation, oldest first; without arguments the newest ones."""
-    row = await _readable(uow, conversation_id)
-    keyset = Keyset((SortKey(NoteRow.id, UUID),), ["notes", conversation_id])
-    chosen = _newest(arguments)
-    found = await work.list_notes(uow.session, row, keyset, chosen)
-    return keyset.page(found, chosen, lambda note: (note.id,))
-
-
-def _newest(arguments: PageArguments) -> PageArguments:
-    if arguments.first is None and arguments.last is None and arguments.after is None:
-        return replace(arguments, last=DEFAULT_PAGE)
-    return arguments
-
-
-async def _readable(uow: UnitOfWork, conversation_id: UUID) -> ConversationRow:
     row = await rows.conversation(uow.session, uow.scope.organization_id, conversation_id)
     if row is None:
         raise NotFound
     uow.scope.require(Permission.INBOX_READ, row.unit_id)
-    return row
+    found = await conversations_by_id(uow, [conversation_id], parts)
+    if conversation_id not in found:
+        raise NotFound
+    return found[conversation_id]
 
 
 # --------------------------------------------------------------------------- what changed since

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from server.audit import service as audit
 from server.audit.actions import Action
 from server.inbox import errors
-from server.inbox.models import AssignmentRow, Category, ConversationRow, ConversationStatus, Folder, NoteRow
+from server.inbox.models import Category, ConversationRow, ConversationStatus, Folder, NoteRow
 from server.inbox.repository import replies as rows
 from server.inbox.repository import work as repository
 from server.inbox.rules import MAX_NOTE
@@ -16,7 +15,6 @@ from server.kit.errors import InvalidInput, NotFound
 from server.tenants.rules import ROLE_PERMISSIONS, Permission
 from server.tenants.uow import UnitOfWork
 
-_MAX_HISTORY = 100
 _WORKING_ROLES = [role for role, held in ROLE_PERMISSIONS.items() if Permission.INBOX_WORK in held]
 
 
@@ -45,15 +43,6 @@ async def _check_assignee(uow: UnitOfWork, row: ConversationRow, assignee_id: UU
         raise NotFound(path=("assigneeId",))
     if not await repository.is_worker_at(uow.session, row.organization_id, assignee_id, row.unit_id, _WORKING_ROLES):
         raise errors.AssigneeOutOfReach
-
-
-async def assignments(uow: UnitOfWork, conversation_id: UUID) -> Sequence[AssignmentRow]:
-    """Return the history of owners, newest first, at most 100 entries. Needs inbox:read."""
-    row = await rows.conversation(uow.session, uow.scope.organization_id, conversation_id)
-    if row is None:
-        raise NotFound
-    uow.scope.require(Permission.INBOX_READ, row.unit_id)
-    return await repository.assignments(uow.session, row, _MAX_HISTORY)
 
 
 async def set_status(

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import strawberry
 
-from server.approvals import service
 from server.approvals.models import ApprovalDecisionRow, ApprovalRequestRow
 from server.schema.audit.types import NamedValue
 from server.schema.context import ApiContext, Info
@@ -108,6 +107,6 @@ async def _member(info: Info, value: UUID) -> Member | None:
 
 
 @finder(Kind.APPROVAL)
-async def _request(context: ApiContext, value: UUID) -> ApprovalRequest:
-    async with context.read() as uow:
-        return ApprovalRequest.of(await service.approval_request(uow, value))
+async def _request(context: ApiContext, value: UUID) -> ApprovalRequest | None:
+    row = await context.loaders.approval_requests.load(value)
+    return None if row is None else ApprovalRequest.of(row)

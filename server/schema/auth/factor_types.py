@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -68,9 +69,12 @@ async def factors_of(context: ApiContext) -> Factors:
 async def passkeys_of(context: ApiContext) -> list[Passkey]:
     """Return the caller's passkeys, oldest first; raise SessionNeeded for every token but that of a sign-in."""
     user_id, _ = await person_behind(context)
-    async with context.reads.elsewhere():
-        rows = await service.list_passkeys(context.services.database, user_id)
-    return [Passkey.of(row) for row in rows]
+
+    async def fetch(of: UUID) -> Sequence[UserPasskeyRow]:
+        async with context.reads.elsewhere():
+            return await service.list_passkeys(context.services.database, of)
+
+    return [Passkey.of(row) for row in await context.loaders.together("passkeys", fetch).load(user_id)]
 
 
 @finder(Kind.PASSKEY)

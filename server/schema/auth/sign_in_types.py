@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -75,18 +76,29 @@ async def person_behind(context: ApiContext) -> tuple[UUID, UUID]:
     credential = context.scope.credential
     if credential is None or credential.kind is not CredentialKind.SESSION or credential.user_id is None:
         raise SessionNeeded
-    async with context.read() as uow:
-        session_id = await auth.session_behind(uow)
+    session_id = await context.loaders.together("session behind", _session_behind(context)).load(credential.token_id)
     if session_id is None:
         raise SessionNeeded
     return credential.user_id, session_id
 
 
+def _session_behind(context: ApiContext) -> Callable[[UUID], Awaitable[UUID | None]]:
+    async def fetch(_token_id: UUID) -> UUID | None:
+        async with context.read() as uow:
+            return await auth.session_behind(uow)
+
+    return fetch
+
+
 async def sessions_of(context: ApiContext) -> list[Session]:
     """Return the caller's live sessions, newest first."""
     user_id, current = await person_behind(context)
-    async with context.reads.elsewhere():
-        rows = await auth.list_sessions(context.services.database, context.services.settings, user_id)
+
+    async def fetch(of: UUID) -> Sequence[UserSessionRow]:
+        async with context.reads.elsewhere():
+            return await auth.list_sessions(context.services.database, context.services.settings, of)
+
+    rows = await context.loaders.together("sessions", fetch).load(user_id)
     return [Session.of(row, current) for row in rows]
 
 

@@ -9,7 +9,6 @@ import strawberry
 
 from server.channels.models import ConnectionRow, PageRow
 from server.channels.service import OfferedPage, next_step
-from server.channels.service.reading import connection as one_connection
 from server.inbox.views import PagePart
 from server.schema.context import ApiContext, Info
 from server.schema.cost import LOADED, held
@@ -193,7 +192,5 @@ async def _page(context: ApiContext, value: UUID) -> Page | None:
 
 @finder(Kind.CONNECTION)
 async def _connection(context: ApiContext, value: UUID) -> ChannelConnection | None:
-    if not context.scope.may(Permission.CHANNEL_CONNECT):
-        return None
-    async with context.read() as uow:
-        return ChannelConnection.of(await one_connection(uow, value))
+    row = await context.loaders.connections.load(value)
+    return None if row is None else ChannelConnection.of(row)

@@ -9,7 +9,6 @@ from uuid import UUID
 import strawberry
 
 from server.consent.models import WindowRow
-from server.inbox import service
 from server.inbox.models import AssignmentRow, MessageRow, NoteRow, ParticipantRow
 from server.inbox.views import ConversationView, LastMessagePart
 from server.kit.pagination import PageArguments
@@ -300,8 +299,8 @@ class Conversation(Node):
     ) -> Connection[Message]:
         """List the messages."""
         trace_views(info.context, [self.view])
-        async with info.context.read() as uow:
-            page = await service.messages(uow, self.view.id, PageArguments(first, after, last, before))
+        wanted = (self.view.id, PageArguments(first, after, last, before))
+        page = await info.context.loaders.messages_of.load(wanted)
         return connection(page, Message.of)
 
     @strawberry.field(description="Internal remarks, oldest first; without arguments the newest 25.", directives=PAGED)
@@ -310,16 +309,14 @@ class Conversation(Node):
     ) -> Connection[Note]:
         """List the notes."""
         trace_views(info.context, [self.view])
-        async with info.context.read() as uow:
-            page = await service.notes(uow, self.view.id, PageArguments(first, after, last, before))
+        wanted = (self.view.id, PageArguments(first, after, last, before))
+        page = await info.context.loaders.notes_of.load(wanted)
         return connection(page, Note.of)
 
     @strawberry.field(description="The history of owners, newest first, at most 100 entries.", directives=loaded(25))
     async def assignments(self, info: Info) -> list[Assignment]:
         """List the history of owners."""
-        async with info.context.read() as uow:
-            rows = await service.assignments(uow, self.view.id)
-        return [Assignment.of(row) for row in rows]
+        return [Assignment.of(row) for row in await info.context.loaders.assignments_of.load(self.view.id)]
 
     async def _page(self, info: Info) -> Page | None:
         row = await info.context.loaders.pages.load(self.view.page_id)

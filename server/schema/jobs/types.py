@@ -7,7 +7,6 @@ from uuid import UUID
 
 import strawberry
 
-from server.kit import dead_letters
 from server.kit.jobs import DeadLetterRow
 from server.schema.context import ApiContext
 from server.schema.declarations import readable
@@ -46,6 +45,5 @@ class DeadLetter(Node):
 async def _dead_letter(context: ApiContext, value: UUID) -> DeadLetter | None:
     if Permission.DEAD_LETTER_READ not in context.scope.everywhere:
         return None
-    async with context.read() as uow:
-        rows = await dead_letters.by_id(uow.session, uow.scope.organization_id, [value])
-    return DeadLetter.of(rows[0]) if rows else None
+    row = await context.loaders.dead_letters.load(value)
+    return None if row is None else DeadLetter.of(row)

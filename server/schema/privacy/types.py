@@ -7,7 +7,6 @@ from uuid import UUID
 
 import strawberry
 
-from server.privacy import service
 from server.privacy.models import OffboardingRow, OffboardingStepRow
 from server.schema.context import ApiContext, Info
 from server.schema.cost import LOADED, loaded
@@ -122,6 +121,5 @@ async def _file(info: Info, file_id: UUID | None) -> File | None:
 
 @finder(Kind.OFFBOARDING)
 async def _offboarding(context: ApiContext, value: UUID) -> Offboarding | None:
-    async with context.read() as uow:
-        rows = await service.offboardings_by_id(uow, [value])
-    return Offboarding.of(rows[value]) if value in rows else None
+    row = await context.loaders.offboardings.load(value)
+    return None if row is None else Offboarding.of(row)

@@ -273,9 +273,9 @@ async def _version(context: ApiContext, value: UUID) -> TemplateVersion | None:
     return None if row is None else TemplateVersion.of(row)
 
 
-async def _release(context: ApiContext, value: UUID) -> TemplateRelease:
-    async with context.read() as uow:
-        return TemplateRelease.of(await service.release_by_id(uow, value))
+async def _release(context: ApiContext, value: UUID) -> TemplateRelease | None:
+    row = await context.loaders.template_releases.load(value)
+    return None if row is None else TemplateRelease.of(row)
 
 
 finder(Kind.TEMPLATE)(_template)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import strawberry
 
+from server.kit.errors import NotFound
 from server.kit.pagination import PageArguments
 from server.schema.auth.types import Token
 from server.schema.context import Info
@@ -71,8 +72,10 @@ class Viewer:
     )
     async def organization(self, info: Info) -> Organization:
         """Resolve the organization."""
-        async with info.context.read() as uow:
-            return Organization.of(await service.organization(uow))
+        row = await info.context.loaders.organizations.load(self.scope.organization_id)
+        if row is None:
+            raise NotFound
+        return Organization.of(row)
 
     @strawberry.field(description="The person; null for an app.", directives=LOADED)
     async def member(self, info: Info) -> Member | None:

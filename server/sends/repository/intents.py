@@ -23,7 +23,7 @@ from server.sends.models import (
     SendState,
     SendTallyRow,
 )
-from server.tenants.cuts import at
+from server.tenants.cuts import at, is_one_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,15 +261,18 @@ async def settle_echo(
     return tuple(settled(row) for row in await session.execute(statement))
 
 
-async def batch_counts(session: AsyncSession, organization_id: UUID, batch_id: UUID) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Return (state, delivery, reason, count) of a batch, those included that were erased with their people."""
+async def batch_counts(
+    session: AsyncSession, organization_id: UUID, batch_ids: Sequence[UUID]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Return (batch, state, delivery, reason, count) of batches, those included that were erased with their people."""
+    row, tally = SendIntentRow, SendTallyRow
     statement = (
-        select(SendIntentRow.state, SendIntentRow.delivery, SendIntentRow.reason, func.count())
-        .where(SendIntentRow.organization_id == organization_id, SendIntentRow.batch_id == batch_id)
-        .group_by(SendIntentRow.state, SendIntentRow.delivery, SendIntentRow.reason)
+        select(row.batch_id, row.state, row.delivery, row.reason, func.count())
+        .where(row.organization_id == organization_id, is_one_of(row.batch_id, batch_ids))
+        .group_by(row.batch_id, row.state, row.delivery, row.reason)
     )
-    erased = select(SendTallyRow.state, SendTallyRow.delivery, SendTallyRow.reason, SendTallyRow.count).where(
-        SendTallyRow.organization_id == organization_id, SendTallyRow.batch_id == batch_id
+    erased = select(tally.batch_id, tally.state, tally.delivery, tally.reason, tally.count).where(
+        tally.organization_id == organization_id, is_one_of(tally.batch_id, batch_ids)
     )
     return (await session.execute(statement.union_all(erased))).all()
 

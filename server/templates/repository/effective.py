@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Select, Uuid, and_, bindparam, case, delete, func, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    column,
+    delete,
+    func,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -23,6 +38,9 @@ from server.templates.models import (
     TemplateReleaseRow,
     TemplateVersionRow,
 )
+
+Place = tuple[UUID, UUID]
+"""A unit and a template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +63,14 @@ class Found:
 
 _ORGANIZATION = bindparam("organization_id", type_=Uuid())
 _UNIT = bindparam("unit_id", type_=Uuid())
+_PLACES = (
+    func.unnest(bindparam("unit_ids", type_=ARRAY(Uuid())), bindparam("template_ids", type_=ARRAY(Uuid())))
+    .table_valued(column("unit_id", Uuid()), column("template_id", Uuid()), name="place")
+    .render_derived()
+)
 
 
-def _live() -> FromClause:
+def _live(unit: ColumnElement[UUID]) -> FromClause:
     return (
         select(TemplatePlacementRow.version_id)
         .join(
@@ -59,7 +82,7 @@ def _live() -> FromClause:
         )
         .where(
             TemplatePlacementRow.organization_id == _ORGANIZATION,
-            TemplatePlacementRow.unit_id == _UNIT,
+            TemplatePlacementRow.unit_id == unit,
             TemplatePlacementRow.template_id == ReplyTemplateRow.id,
             TemplateReleaseRow.state != ReleaseState.ROLLED_BACK,
         )
@@ -69,28 +92,30 @@ def _live() -> FromClause:
     )
 
 
-def _latest_of_owner() -> ColumnElement[UUID | None]:
+def _latest_of_owner(unit: ColumnElement[UUID]) -> ColumnElement[UUID | None]:
     latest = select(TemplateVersionRow.id).where(
         TemplateVersionRow.organization_id == _ORGANIZATION,
         TemplateVersionRow.template_id == ReplyTemplateRow.id,
         TemplateVersionRow.number == ReplyTemplateRow.latest_version,
     )
-    return case((ReplyTemplateRow.unit_id == _UNIT, latest.scalar_subquery()))
+    return case((ReplyTemplateRow.unit_id == unit, latest.scalar_subquery()))
 
 
-def _effective() -> Select[*tuple[Any, ...]]:
-    live, own = _live(), TemplateOverrideRow
+def _effective(unit: ColumnElement[UUID], start: FromClause) -> Select[*tuple[Any, ...]]:
+    """Select what is in force at a unit, of the templates that `start` brings into the statement."""
+    live, own = _live(unit), TemplateOverrideRow
     version, base = aliased(TemplateVersionRow), aliased(TemplateVersionRow)
-    released = func.coalesce(live.c.version_id, _latest_of_owner())
+    released = func.coalesce(live.c.version_id, _latest_of_owner(unit))
     # An override stands on a release: without a live one the template is not offered here at all.
     overrides = and_(
         own.organization_id == _ORGANIZATION,
-        own.unit_id == _UNIT,
+        own.unit_id == unit,
         own.template_id == ReplyTemplateRow.id,
         live.c.version_id.is_not(None),
     )
     return (
         select(
+            unit,
             ReplyTemplateRow.id,
             ReplyTemplateRow.name,
             ReplyTemplateRow.purpose,
@@ -104,7 +129,7 @@ def _effective() -> Select[*tuple[Any, ...]]:
             own.body,
             own.variables,
         )
-        .select_from(ReplyTemplateRow)
+        .select_from(start)
         .join(live, true(), isouter=True)
         .join(version, and_(version.organization_id == _ORGANIZATION, version.id == released))
         .join(own, overrides, isouter=True)
@@ -114,9 +139,9 @@ def _effective() -> Select[*tuple[Any, ...]]:
 
 
 # Built once: building it takes longer than PostgreSQL takes to answer it, and its cache key is kept with it.
-_EFFECTIVE = _effective()
-_ONE = _EFFECTIVE.where(ReplyTemplateRow.id == bindparam("template_id", type_=Uuid()))
-_AT_UNIT = _EFFECTIVE.where(
+_TEMPLATE = ReplyTemplateRow.__table__
+_AT_PLACES = _effective(_PLACES.c.unit_id, _PLACES.join(_TEMPLATE, _TEMPLATE.c.id == _PLACES.c.template_id))
+_AT_UNIT = _effective(_UNIT, _TEMPLATE).where(
     or_(
         ReplyTemplateRow.unit_id == _UNIT,
         ReplyTemplateRow.id.in_(
@@ -128,11 +153,12 @@ _AT_UNIT = _EFFECTIVE.where(
 )
 
 
-async def effective(session: AsyncSession, organization_id: UUID, unit_id: UUID, template_id: UUID) -> Found | None:
-    """Return what is in force at the unit, in one statement."""
-    values = {"organization_id": organization_id, "unit_id": unit_id, "template_id": template_id}
-    row = (await session.execute(_ONE, values)).one_or_none()
-    return Found(*row) if row else None
+async def effective(session: AsyncSession, organization_id: UUID, places: Sequence[Place]) -> Mapping[Place, Found]:
+    """Return what is in force of each template at its unit, in one statement; nothing where it is not in force."""
+    units, wanted = [unit_id for unit_id, _ in places], [template_id for _, template_id in places]
+    values = {"organization_id": organization_id, "unit_ids": units, "template_ids": wanted}
+    found = [(unit_id, Found(*row)) for unit_id, *row in await session.execute(_AT_PLACES, values)]
+    return {(unit_id, one.template_id): one for unit_id, one in found}
 
 
 async def list_effective(
@@ -153,11 +179,11 @@ async def list_effective(
         statement = statement.where(_mentions(statement, search))
     ordered = statement.order_by(*keyset.order(arguments)).limit(arguments.size + 1)
     values = {"organization_id": organization_id, "unit_id": unit_id}
-    return [Found(*row) for row in await session.execute(ordered, values)]
+    return [Found(*row) for _, *row in await session.execute(ordered, values)]
 
 
 def _mentions(statement: Select[*tuple[Any, ...]], words: str) -> ColumnElement[bool]:
-    name, released, own = (statement.exported_columns.values()[index] for index in (1, 6, 10))
+    name, released, own = (statement.exported_columns.values()[index] for index in (2, 7, 11))
     return or_(name.icontains(words, autoescape=True), func.coalesce(own, released).icontains(words, autoescape=True))
 
 

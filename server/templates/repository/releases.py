@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import (
@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from server.kit.ids import new_id
-from server.kit.pagination import Keyset, PageArguments
+from server.kit.nested import Batch, rows_of_each
 from server.templates.models import (
     ReleaseState,
     TemplateOverrideRow,
@@ -218,22 +218,18 @@ async def releases_by_id(session: AsyncSession, scope: Scope, ids: Sequence[UUID
     return (await session.scalars(statement)).all()
 
 
-async def list_releases(
-    session: AsyncSession, scope: Scope, template_id: UUID, keyset: Keyset, arguments: PageArguments
-) -> Sequence[TemplateReleaseRow]:
-    """Return up to `size + 1` releases of the page, in the keyset's order."""
-    statement = (
-        select(TemplateReleaseRow)
-        .where(
+async def releases_of(session: AsyncSession, scope: Scope, batch: Batch) -> Mapping[UUID, Sequence[TemplateReleaseRow]]:
+    """Return up to `size + 1` releases of each template to units that the scope reaches."""
+    return await rows_of_each(
+        session,
+        TemplateReleaseRow,
+        batch,
+        lambda template: [
             TemplateReleaseRow.organization_id == scope.organization_id,
-            TemplateReleaseRow.template_id == template_id,
+            TemplateReleaseRow.template_id == template,
             _reached(scope),
-            *keyset.beyond(arguments),
-        )
-        .order_by(*keyset.order(arguments))
-        .limit(arguments.size + 1)
+        ],
     )
-    return (await session.scalars(statement)).all()
 
 
 def _reached(scope: Scope) -> ColumnElement[bool]:

@@ -5,16 +5,17 @@ A scope that reaches the owner unit sees all of a template. Any other sees what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from server.kit.ids import new_id
+from server.kit.nested import Batch, rows_of_each
 from server.kit.pagination import Keyset, PageArguments
 from server.templates.models import (
     ReleaseState,
@@ -32,13 +33,21 @@ def _reaches(scope: Scope, owner: InstrumentedAttribute[UUID], *placed: ColumnEl
     if scope.all_units:
         return true()
     units = list(scope.unit_ids)
-    live = exists().where(
-        TemplatePlacementRow.organization_id == scope.organization_id,
-        is_one_of(TemplatePlacementRow.unit_id, units),
+    # A join, and not two tables side by side: inside of a LATERAL, SQLAlchemy's search for missing joins does not see those.
+    release = and_(
         TemplateReleaseRow.organization_id == TemplatePlacementRow.organization_id,
         TemplateReleaseRow.id == TemplatePlacementRow.release_id,
-        TemplateReleaseRow.state != ReleaseState.ROLLED_BACK,
-        *placed,
+    )
+    live = (
+        select(TemplatePlacementRow.release_id)
+        .join(TemplateReleaseRow, release)
+        .where(
+            TemplatePlacementRow.organization_id == scope.organization_id,
+            is_one_of(TemplatePlacementRow.unit_id, units),
+            TemplateReleaseRow.state != ReleaseState.ROLLED_BACK,
+            *placed,
+        )
+        .exists()
     )
     return or_(is_one_of(owner, units), live)
 
@@ -84,13 +93,13 @@ async def template(session: AsyncSession, scope: Scope, template_id: UUID) -> Re
 
 
 async def templates_by_id(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[ReplyTemplateRow]:
-    """Return the templates with these ids that the scope sees."""
+    """Return the templates with these ids that the scope sees, as they are now."""
     statement = select(ReplyTemplateRow).where(
         ReplyTemplateRow.organization_id == scope.organization_id,
         is_one_of(ReplyTemplateRow.id, ids),
         _sees_template(scope),
     )
-    return (await session.scalars(statement)).all()
+    return (await session.scalars(statement.execution_options(populate_existing=True))).all()
 
 
 async def list_templates(
@@ -198,19 +207,15 @@ async def versions_by_id(session: AsyncSession, scope: Scope, ids: Sequence[UUID
     return (await session.scalars(statement)).all()
 
 
-async def list_versions(
-    session: AsyncSession, scope: Scope, template_id: UUID, keyset: Keyset, arguments: PageArguments
-) -> Sequence[TemplateVersionRow]:
-    """Return up to `size + 1` versions of the page, in the keyset's order."""
-    statement = (
-        select(TemplateVersionRow)
-        .where(
+async def versions_of(session: AsyncSession, scope: Scope, batch: Batch) -> Mapping[UUID, Sequence[TemplateVersionRow]]:
+    """Return up to `size + 1` versions of each template that the scope sees."""
+    return await rows_of_each(
+        session,
+        TemplateVersionRow,
+        batch,
+        lambda template: [
             TemplateVersionRow.organization_id == scope.organization_id,
-            TemplateVersionRow.template_id == template_id,
+            TemplateVersionRow.template_id == template,
             _sees_version(scope),
-            *keyset.beyond(arguments),
-        )
-        .order_by(*keyset.order(arguments))
-        .limit(arguments.size + 1)
+        ],
     )
-    return (await session.scalars(statement)).all()

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.kit.nested import Batch, rows_of_each
 from server.kit.pagination import Keyset, PageArguments
 from server.tenants.cuts import at, in_reach
 from server.tenants.models import OperationProblemRow, OperationRow, StoredFilePartRow, StoredFileRow
@@ -67,23 +68,21 @@ async def insert_problems(session: AsyncSession, values: Sequence[Mapping[str, A
     await session.execute(insert(OperationProblemRow).on_conflict_do_nothing(), list(values))
 
 
-async def list_problems(
-    session: AsyncSession, scope: Scope, operation_id: UUID, keyset: Keyset, arguments: PageArguments
-) -> Sequence[OperationProblemRow]:
-    """Return up to `size + 1` problems of the page of an operation that the scope may watch."""
-    watched = exists().where(_watched_by(scope), OperationRow.id == operation_id)
-    statement = (
-        select(OperationProblemRow)
-        .where(
+async def problems_of(
+    session: AsyncSession, scope: Scope, batch: Batch
+) -> Mapping[UUID, Sequence[OperationProblemRow]]:
+    """Return up to `size + 1` problems of each operation that the scope may watch."""
+    watched = exists().where(_watched_by(scope), OperationRow.id == OperationProblemRow.operation_id)
+    return await rows_of_each(
+        session,
+        OperationProblemRow,
+        batch,
+        lambda operation: [
             OperationProblemRow.organization_id == scope.organization_id,
-            OperationProblemRow.operation_id == operation_id,
+            OperationProblemRow.operation_id == operation,
             watched,
-            *keyset.beyond(arguments),
-        )
-        .order_by(*keyset.order(arguments))
-        .limit(arguments.size + 1)
+        ],
     )
-    return (await session.scalars(statement)).all()
 
 
 async def files_by_id(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[StoredFileRow]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, insert, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from server.kit.nested import Batch, rows_of_each
 from server.kit.pagination import Keyset, PageArguments
 from server.tenants.cuts import in_reach, in_reach_or_above, is_one_of
 from server.tenants.models import LocationGroupUnitRow, OrganizationRow, UnitClosureRow, UnitRow
@@ -111,6 +112,11 @@ async def list_units(
     return (await session.scalars(ordered)).all()
 
 
+async def members_of_groups(session: AsyncSession, scope: Scope, batch: Batch) -> Mapping[UUID, Sequence[UnitRow]]:
+    """Return up to `size + 1` members of each group."""
+    return await rows_of_each(session, UnitRow, batch, lambda group: [*seen_by(scope), _is_member(scope, group)])
+
+
 def _chosen(scope: Scope, wanted: UnitFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.kind is not None:
         yield UnitRow.kind == wanted.kind
@@ -141,12 +147,16 @@ def _lies_under(organization_id: UUID, above: UUID | InstrumentedAttribute[UUID]
     )
 
 
-def _is_member(scope: Scope, group_id: UUID) -> ColumnElement[bool]:
+def _is_member(scope: Scope, group_id: UUID | ColumnElement[UUID]) -> ColumnElement[bool]:
     """Select the members of a group whose unit the scope reaches, as far as they still lie under that unit."""
-    return exists().where(
-        LocationGroupUnitRow.organization_id == scope.organization_id,
-        LocationGroupUnitRow.group_id == group_id,
-        LocationGroupUnitRow.location_id == UnitRow.id,
-        in_reach(scope, LocationGroupUnitRow.unit_id),
-        _lies_under(scope.organization_id, LocationGroupUnitRow.unit_id),
+    return (
+        exists()
+        .where(
+            LocationGroupUnitRow.organization_id == scope.organization_id,
+            LocationGroupUnitRow.group_id == group_id,
+            LocationGroupUnitRow.location_id == UnitRow.id,
+            in_reach(scope, LocationGroupUnitRow.unit_id),
+            _lies_under(scope.organization_id, LocationGroupUnitRow.unit_id),
+        )
+        .correlate_except(LocationGroupUnitRow)
     )

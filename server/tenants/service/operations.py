@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from server.kit.errors import DomainError, NotFound
 from server.kit.ids import new_id
+from server.kit.nested import Listing, Nested, the
 from server.kit.pagination import Keyset, Page, PageArguments, SortKey
 from server.tenants.models import OperationProblemRow, OperationRow
 from server.tenants.repository import operations as repository
@@ -126,10 +128,22 @@ async def list_operations(
     return keyset.page(rows, arguments, lambda row: (row.id,))
 
 
-async def list_problems(uow: UnitOfWork, operation_id: UUID, arguments: PageArguments) -> Page[OperationProblemRow]:
-    """List what was wrong with the lines of an operation's input, in their order; nothing for one that it may not watch."""
-    keyset = Keyset(
+_PROBLEMS: Nested[OperationProblemRow] = Nested(
+    keyset=lambda operation_id: Keyset(
         (SortKey(OperationProblemRow.line, int), SortKey(OperationProblemRow.seq, int)), ["problems", str(operation_id)]
-    )
-    rows = await repository.list_problems(uow.session, uow.scope, operation_id, keyset, arguments)
-    return keyset.page(rows, arguments, lambda row: (row.line, row.seq))
+    ),
+    values=lambda row: (row.line, row.seq),
+)
+
+
+async def problems_of(
+    uow: UnitOfWork, wanted: Sequence[Listing]
+) -> Mapping[Listing, Page[OperationProblemRow] | DomainError]:
+    """List what was wrong with the lines of operations' inputs, in their order; nothing for one that it may not watch."""
+    return await _PROBLEMS.pages(wanted, partial(repository.problems_of, uow.session, uow.scope), {})
+
+
+async def list_problems(uow: UnitOfWork, operation_id: UUID, arguments: PageArguments) -> Page[OperationProblemRow]:
+    """List what was wrong with the lines of one operation's input, in their order."""
+    listing = (operation_id, arguments)
+    return the(await problems_of(uow, [listing]), listing)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from uuid import UUID
 
 from server.kit.errors import DomainError, InvalidInput, NotFound, Problems
 from server.kit.ids import new_id
+from server.kit.nested import Listing, Nested
 from server.kit.pagination import Keyset, Page, PageArguments, SortKey
 from server.tenants.attributes import ADDRESS_LINES, HOURS, KNOWN, changed, is_time_zone
 from server.tenants.errors import AlreadyExists, UnitArchived, UnitMisplaced, UnitTooDeep
@@ -170,6 +172,13 @@ async def organization(uow: UnitOfWork) -> OrganizationRow:
     return row
 
 
+async def organizations_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, OrganizationRow]:
+    """Return the acting organization, if it is among the ids; there is never another."""
+    own = uow.scope.organization_id
+    row = await repository.organization(uow.session, own) if own in ids else None
+    return {} if row is None else {own: row}
+
+
 async def unit(uow: UnitOfWork, unit_id: UUID) -> UnitRow:
     """Return one unit of the scope or above it; raise NotFound."""
     row = await repository.unit(uow.session, uow.scope, unit_id)
@@ -203,14 +212,34 @@ async def list_units(uow: UnitOfWork, arguments: PageArguments, wanted: UnitFilt
         raise NotFound(path=("filter", "underId"))
     if wanted.group_id is not None and not await groups.groups_by_id(uow.session, uow.scope, [wanted.group_id]):
         raise NotFound(path=("filter", "groupId"))
-    keyset = Keyset((SortKey(UnitRow.name, str), SortKey(UnitRow.id, UUID)), ["units", asdict(wanted)])
+    keyset = _by_name(wanted)
     rows = await repository.list_units(uow.session, uow.scope, keyset, arguments, wanted)
-    return keyset.page(rows, arguments, lambda row: (row.name, row.id))
+    return keyset.page(rows, arguments, _name_of)
 
 
-async def list_group_members(uow: UnitOfWork, group_id: UUID, arguments: PageArguments) -> Page[UnitRow]:
-    """List the units of a group, archived ones too, by name; raise NotFound for a group that the scope does not see."""
-    return await list_units(uow, arguments, UnitFilter(group_id=group_id, is_archived=None))
+def _by_name(wanted: UnitFilter) -> Keyset:
+    return Keyset((SortKey(UnitRow.name, str), SortKey(UnitRow.id, UUID)), ["units", asdict(wanted)])
+
+
+def _name_of(row: UnitRow) -> tuple[str, UUID]:
+    return row.name, row.id
+
+
+_MEMBERS: Nested[UnitRow] = Nested(
+    keyset=lambda group_id: _by_name(UnitFilter(group_id=group_id, is_archived=None)), values=_name_of
+)
+
+
+async def members_of_groups(
+    uow: UnitOfWork, wanted: Sequence[Listing]
+) -> Mapping[Listing, Page[UnitRow] | DomainError]:
+    """List the units of groups, archived ones too, by name; NotFound for a group that the scope does not see.
+
+    Two statements for any number of groups that are asked with the same arguments.
+    """
+    seen = {row.id for row in await groups.groups_by_id(uow.session, uow.scope, [parent for parent, _ in wanted])}
+    refused = {parent: NotFound() for parent, _ in wanted if parent not in seen}
+    return await _MEMBERS.pages(wanted, partial(repository.members_of_groups, uow.session, uow.scope), refused)
 
 
 async def lines_above(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, list[UnitRow]]:
