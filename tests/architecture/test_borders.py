@@ -186,3 +186,30 @@ def test_the_stand_in_imports_nothing_but_itself_and_its_libraries() -> None:
     }
 
     assert found == set()
+
+
+def test_while_a_read_is_open_nothing_is_waited_for_but_its_own_session() -> None:
+    """All reads of one operation take turns at one session: a loader that is awaited within a turn waits for ever."""
+    waiting = [
+        source.at(wait)
+        for source in sources("server")
+        if source.path.startswith("server/schema/")
+        for block in nodes(source)
+        if isinstance(block, ast.AsyncWith)
+        for item in block.items
+        if ast.unparse(item.context_expr).endswith("context.read()") and isinstance(item.optional_vars, ast.Name)
+        for wait in ast.walk(ast.Module(block.body, []))
+        if isinstance(wait, ast.Await) and not _asks(wait.value, item.optional_vars.id)
+    ]
+
+    assert waiting == []
+
+
+def _asks(call: ast.expr, uow: str) -> bool:
+    """Say whether what is awaited is called with the unit of work, or is its own method."""
+    if not isinstance(call, ast.Call):
+        return False
+    first = call.args[0] if call.args else call.func
+    while isinstance(first, ast.Attribute):
+        first = first.value
+    return isinstance(first, ast.Name) and first.id == uow
