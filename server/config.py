@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 from enum import StrEnum
 from functools import lru_cache
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Environment(StrEnum):
@@ -99,6 +102,7 @@ class WebSettings(_Settings):
     environment: Environment = Field(default=Environment.PRODUCTION, alias="SWITCHBOARD_ENV")
     public_url: str = Field(default="http://127.0.0.1:8000", alias="SWITCHBOARD_PUBLIC_URL")
     allowed_origins: str = Field(default="", alias="SWITCHBOARD_ALLOWED_ORIGINS")
+    trusted_proxies: str = Field(default="", alias="SWITCHBOARD_TRUSTED_PROXIES")
     max_graphql_bytes: int = Field(default=1_000_000, alias="SWITCHBOARD_MAX_GRAPHQL_BYTES", ge=1_000)
     max_webhook_bytes: int = Field(default=3_000_000, alias="SWITCHBOARD_MAX_WEBHOOK_BYTES", ge=1_000)
     max_file_bytes: int = Field(default=20_000_000, alias="SWITCHBOARD_MAX_FILE_BYTES", ge=1_000)
@@ -107,6 +111,17 @@ class WebSettings(_Settings):
     media_days: float = Field(default=400.0, alias="SWITCHBOARD_MEDIA_DAYS", gt=0)
     receive_timeout_s: float = Field(default=15.0, alias="SWITCHBOARD_RECEIVE_TIMEOUT_S", gt=0)
     documents: DocumentMode | None = Field(default=None, alias="SWITCHBOARD_DOCUMENTS")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _names_proxies(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """Return the networks of the proxies that are believed about their clients' addresses; none by default."""
+        return _networks(self.trusted_proxies)
 
     @property
     def is_open_for_development(self) -> bool:
@@ -131,6 +146,25 @@ class WebSettings(_Settings):
     def origins(self) -> tuple[str, ...]:
         """Return the origins allowed to open browser connections."""
         return tuple(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(_network(entry.strip()) for entry in text.split(",") if entry.strip())
+
+
+def _network(entry: str) -> Network:
+    try:
+        found = ipaddress.ip_network(entry)
+    except ValueError as error:
+        raise ValueError(
+            f"SWITCHBOARD_TRUSTED_PROXIES: {entry!r} is neither an address nor a network ({error})."
+            " Write addresses or networks with commas between them, such as 10.0.0.5, 10.1.0.0/16 or 2001:db8::/64."
+        ) from None
+    if found.prefixlen == 0:
+        raise ValueError(
+            f"SWITCHBOARD_TRUSTED_PROXIES: {entry!r} would let everybody choose an address. Name the proxies."
+        )
+    return found
 
 
 class OperationSettings(_Settings):

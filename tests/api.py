@@ -22,7 +22,9 @@ async def serving(app: ASGIApp, listening: socket.socket | None = None) -> Async
     listening = listening or a_socket()
     port = listening.getsockname()[1]
     server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", lifespan="on", timeout_keep_alive=75, ws="websockets-sansio")
+        uvicorn.Config(
+            app, log_level="warning", lifespan="on", timeout_keep_alive=75, ws="websockets-sansio", proxy_headers=False
+        )
     )
     task = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:

@@ -124,6 +124,7 @@ def settings(postgres: Server, worker_id: str, shared_standin: str) -> Iterator[
         "SYSTEM_DATABASE_URL": postgres.system_url(name),
         "OWNER_DATABASE_URL": postgres.owner_url(name),
         "SWITCHBOARD_ENV": "test",
+        "SWITCHBOARD_TRUSTED_PROXIES": "127.0.0.1",
         "SWITCHBOARD_KEYS": "test:" + base64.b64encode(b"k" * 32).decode(),
         "SWITCHBOARD_PEPPER": "pepper-of-the-test-suite-0123456789",
         "MESSENGER_APP_ID": standin_server.APP_ID,

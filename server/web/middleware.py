@@ -1,6 +1,7 @@
-"""Pure ASGI layers around every HTTP route. WebSockets and lifespan pass through untouched.
+"""Pure ASGI layers around every HTTP route. WebSockets and lifespan pass through all but the first untouched.
 
-`stack` gives them in their order: an id for everything, headers on everything, failures answered, then the limits.
+`stack` gives them in their order: who the client is, an id for everything, headers on everything, failures
+answered, then the limits.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from server.kit.clock import monotonic_s
 from server.kit.errors import Unavailable
 from server.kit.ids import encode, new_id
 from server.web.answers import GRAPHQL_PATH, Refused, error_answer, request_id, too_large
+from server.web.proxies import TrustedProxies
 
 DEFAULT_BODY_BYTES = 100_000
 _PAUSE_S = 0.5
@@ -41,6 +43,7 @@ def stack(web: WebSettings) -> list[Middleware]:
     """Return the layers, outermost first."""
     limits = {"/webhooks/": web.max_webhook_bytes, GRAPHQL_PATH: web.max_graphql_bytes, "/files": web.max_file_bytes}
     return [
+        Middleware(TrustedProxies, trusted=web.trusted_networks),
         Middleware(RequestId),
         # Front ends of others run on their own origins. They carry bearer tokens; cookies are never taken from there.
         Middleware(

@@ -60,6 +60,7 @@ async def serving(app: Starlette, listening: socket.socket | None = None) -> Asy
             lifespan="off",
             access_log=False,
             ws="websockets-sansio",
+            proxy_headers=False,
             timeout_graceful_shutdown=1,
         )
     )
