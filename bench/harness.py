@@ -7,6 +7,7 @@ import base64
 import logging
 import os
 import shutil
+import socket
 import statistics
 import sys
 import tempfile
@@ -25,14 +26,12 @@ from sqlalchemy import Engine, event
 from server.config import Settings
 from server.kit.crypto import KeyRing
 from server.kit.db import Database
-from switchboard.ports import free_port
 from switchboard.postgres import APP, Server, ensure_running
 
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 APP_SECRET = "secret-of-the-benchmarks"
 _TEMPLATE = "bench_template"
-_FIRST_PORT = 18_400
 _START_TIMEOUT_S = 30.0
 
 
@@ -172,11 +171,19 @@ class Served:
 
 @asynccontextmanager
 async def serving(target: str, environment: Mapping[str, str]) -> AsyncIterator[Served]:
-    """Serve an application factory with one uvicorn worker, as in production."""
+    """Serve an application factory with one bare uvicorn worker."""
     arguments: tuple[str, ...] = ("uvicorn", target, "--factory", "--no-access-log", "--log-level", "warning")
     port = new_port()
     arguments += ("--host", HOST, "--port", str(port))
     async with running("-m", *arguments, environment=environment, port=port) as pid:
+        yield Served(port, pid)
+
+
+@asynccontextmanager
+async def serving_ours(environment: Mapping[str, str]) -> AsyncIterator[Served]:
+    """Serve the API with one process, as in production."""
+    port = new_port()
+    async with running("-m", "server.serve", "--port", str(port), environment=environment, port=port) as pid:
         yield Served(port, pid)
 
 
@@ -198,14 +205,12 @@ async def running(*arguments: str, environment: Mapping[str, str], port: int) ->
         await process.wait()
 
 
-_taken: set[int] = set()
-
-
 def new_port() -> int:
-    """Return a port that is free and that nobody else in this run was given."""
-    port = free_port(_FIRST_PORT, HOST, frozenset(_taken))
-    _taken.add(port)
-    return port
+    """Return a port that is free now."""
+    with socket.socket() as found:
+        found.bind((HOST, 0))
+        port: int = found.getsockname()[1]
+        return port
 
 
 async def _answers(port: int) -> bool:

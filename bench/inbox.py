@@ -27,6 +27,7 @@ from bench.harness import (
     post,
     read_settings,
     serving,
+    serving_ours,
     statements,
 )
 from bench.results import Ratio, Result
@@ -134,7 +135,7 @@ async def _count(http: httpx.AsyncClient, token: str, first: int) -> int:
 async def _contestants(
     stack: AsyncExitStack, stage: Stage, place: Place, environment: Mapping[str, str], token: str
 ) -> dict[str, Contestant]:
-    api = await stack.enter_async_context(serving("server.app:create_app", environment))
+    api = await stack.enter_async_context(serving_ours(environment))
     request = post("/graphql", _body(50), _headers(token))
     answer = await ask(api.port, request)
     answered = stage.home / "inbox.json"

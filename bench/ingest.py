@@ -13,7 +13,7 @@ from time import perf_counter
 import orjson
 
 from bench import data, floors
-from bench.harness import APP_SECRET, HOST, BenchFailed, Place, Stage, in_turn, load, post, serving
+from bench.harness import APP_SECRET, HOST, BenchFailed, Place, Stage, in_turn, load, post, serving, serving_ours
 from bench.results import Ratio, Result
 
 ROUNDS = 3
@@ -36,7 +36,7 @@ async def run(stage: Stage) -> Result:
         "ingest: signed webhooks, events stored per second (1 worker)", ("contestant", "events/body", "c", "events/s")
     )
     told = {**place.environment(), "BENCH_DSN": place.app_dsn}
-    async with serving("server.app:create_app", told) as api, serving("bench.floors:copy", told) as bare:
+    async with serving_ours(told) as api, serving("bench.floors:copy", told) as bare:
         numbers = itertools.count()
         for size, connections in SHAPES:
 

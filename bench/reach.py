@@ -23,7 +23,7 @@ from bench.harness import (
     opened,
     post,
     read_settings,
-    serving,
+    serving_ours,
 )
 from bench.results import Ratio, Result
 from server.auth import service as auth
@@ -70,7 +70,7 @@ async def run(stage: Stage) -> Result:
         connection.execute("VACUUM ANALYZE")
     environment = place.environment()
     contestants = await _people(place, read_settings(environment))
-    async with serving("server.app:create_app", environment) as api:
+    async with serving_ours(environment) as api:
         for name, person in contestants.items():
             shown = orjson.loads(await ask(api.port, person.request))["data"]["conversations"]["nodes"]
             if [node["lastMessage"]["text"] for node in shown] != person.newest:

@@ -49,7 +49,7 @@ _DOCUMENTS = Path(__file__).parent.parent / "frontend-contract" / "persisted-doc
 
 
 def create_app(config: Settings | None = None) -> Starlette:
-    """Build the application; its connections open with the lifespan. Used by uvicorn with --factory."""
+    """Build the application; its connections open with the lifespan. Served by `server.serve`."""
     config = config or settings()
     log.configure()
     database = Database(config.database, KeyRing.parse(config.security.keys.get_secret_value()))

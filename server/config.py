@@ -109,8 +109,8 @@ class WebSettings(_Settings):
     file_days: float = Field(default=7.0, alias="SWITCHBOARD_FILE_DAYS", gt=0)
     media_hosts: str = Field(default="", alias="SWITCHBOARD_MEDIA_HOSTS")
     media_days: float = Field(default=400.0, alias="SWITCHBOARD_MEDIA_DAYS", gt=0)
-    receive_timeout_s: float = Field(default=15.0, alias="SWITCHBOARD_RECEIVE_TIMEOUT_S", gt=0)
     documents: DocumentMode | None = Field(default=None, alias="SWITCHBOARD_DOCUMENTS")
+    receive_timeout_s: float = Field(default=14.0, alias="SWITCHBOARD_RECEIVE_TIMEOUT_S", gt=0)
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -203,6 +203,32 @@ class AdmissionSettings(_Settings):
     line: int = Field(default=64, alias="ADMISSION_LINE", ge=0)
     most_waiting: int = Field(default=512, alias="ADMISSION_MOST_WAITING", ge=0)
     patience_s: float = Field(default=5.0, alias="ADMISSION_PATIENCE_S", gt=0)
+
+
+MOST_HEADERS = 100
+LONGEST_TARGET = 8_192
+"""Of one request: its headers, and the bytes of its address."""
+
+
+class SocketSettings(_Settings):
+    """How long a connection may take and how much of it is kept, whoever is at its other end.
+
+    `header` is for the head of a request, from the connection or its first byte; `idle` between two requests; `init` for
+    the first message on a WebSocket, `close` for the answer to our close; an answer of which nothing is taken for `write`
+    ends. `grace` is what requests are given when the process is asked to end. `ready_nonce` is told in every answer, so that
+    who started this process knows that it is this one that answers.
+    """
+
+    header_timeout_s: float = Field(default=10.0, alias="SWITCHBOARD_HEADER_TIMEOUT_S", gt=0)
+    idle_timeout_s: int = Field(default=10, alias="SWITCHBOARD_IDLE_TIMEOUT_S", ge=1)
+    init_timeout_s: float = Field(default=10.0, alias="SWITCHBOARD_INIT_TIMEOUT_S", gt=0)
+    close_timeout_s: float = Field(default=3.0, alias="SWITCHBOARD_CLOSE_TIMEOUT_S", gt=0)
+    write_timeout_s: float = Field(default=14.0, alias="SWITCHBOARD_WRITE_TIMEOUT_S", gt=0)
+    ping_s: float = Field(default=20.0, alias="SWITCHBOARD_PING_S", gt=0)
+    max_header_bytes: int = Field(default=32_768, alias="SWITCHBOARD_MAX_HEADER_BYTES", ge=4_096, le=1_000_000)
+    max_connections: int = Field(default=4_000, alias="SWITCHBOARD_MAX_CONNECTIONS", ge=10)
+    grace_s: int = Field(default=20, alias="SWITCHBOARD_GRACE_S", ge=1)
+    ready_nonce: str = Field(default="", alias="SWITCHBOARD_READY_NONCE", pattern="^[A-Za-z0-9_-]{0,64}$")
 
 
 class MailSettings(_Settings):
@@ -324,6 +350,7 @@ class Settings:
         self.operations = OperationSettings()
         self.budgets = BudgetSettings()
         self.admission = AdmissionSettings()
+        self.sockets = SocketSettings()
         self.mail = MailSettings()
         self.sign_in = SignInSettings()
         self.messenger = MessengerSettings()

@@ -13,6 +13,9 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from server.config import SocketSettings, WebSettings
+from server.web.connections import GuardedConfig
+
 MODERN = "application/graphql-response+json"
 
 
@@ -21,11 +24,7 @@ async def serving(app: ASGIApp, listening: socket.socket | None = None) -> Async
     """Serve an application on a free loopback port, or on one that is bound already; give its address."""
     listening = listening or a_socket()
     port = listening.getsockname()[1]
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, log_level="warning", lifespan="on", timeout_keep_alive=75, ws="websockets-sansio", proxy_headers=False
-        )
-    )
+    server = uvicorn.Server(GuardedConfig(app, WebSettings(), SocketSettings()))
     task = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:
         if task.done():

@@ -28,7 +28,14 @@ from graphql import (
     validate,
 )
 
-from server.config import BudgetSettings, OperationSettings, WebSettings
+from server.config import (
+    LONGEST_TARGET,
+    MOST_HEADERS,
+    BudgetSettings,
+    OperationSettings,
+    SocketSettings,
+    WebSettings,
+)
 from server.documents.rules import MAX_AT_ONCE, MAX_LIVE, MAX_NAME, USES_KEPT, digest_of, document_id
 from server.kit.pagination import DEFAULT_PAGE, MAX_PAGE
 from server.schema import limits, pricing
@@ -141,7 +148,7 @@ def _fields_with_key(sdl: str) -> frozenset[str]:
 
 
 def _limits(operations: list[Operation], documents: limits.Documents) -> Mapping[str, object]:
-    fields = WebSettings.model_fields
+    fields, sockets = WebSettings.model_fields, SocketSettings.model_fields
     return {
         "request": {
             "bytes": fields["max_graphql_bytes"].default,
@@ -159,6 +166,11 @@ def _limits(operations: list[Operation], documents: limits.Documents) -> Mapping
             "mutationDeadlineSeconds": OPERATIONS["mutation_deadline_s"].default,
             "answerBytes": OPERATIONS["max_bytes"].default,
             "receiveSeconds": fields["receive_timeout_s"].default,
+            "headerBytes": sockets["max_header_bytes"].default,
+            "headers": MOST_HEADERS,
+            "targetBytes": LONGEST_TARGET,
+            "headerSeconds": sockets["header_timeout_s"].default,
+            "idleSeconds": sockets["idle_timeout_s"].default,
             "operationsPerRequest": 1,
         },
         "cost": {
@@ -183,7 +195,13 @@ def _limits(operations: list[Operation], documents: limits.Documents) -> Mapping
             "nameCharacters": MAX_NAME,
             "usesKeptDays": USES_KEPT.days,
         },
-        "subscriptions": {"perConnection": 50, "protocol": "graphql-transport-ws"},
+        "subscriptions": {
+            "perConnection": 50,
+            "protocol": "graphql-transport-ws",
+            "messageBytes": fields["max_graphql_bytes"].default,
+            "initSeconds": sockets["init_timeout_s"].default,
+            "pingSeconds": sockets["ping_s"].default,
+        },
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,6 +27,7 @@ class SocketEndpoint(GraphQL[ApiContext, None]):
             graphql_ide=None,
             allow_queries_via_get=False,
             subscription_protocols=("graphql-transport-ws",),
+            connection_init_wait_timeout=timedelta(seconds=services.settings.sockets.init_timeout_s),
             max_subscriptions_per_connection=50,
             allowed_origins=services.settings.web.origins,
         )

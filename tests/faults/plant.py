@@ -60,7 +60,7 @@ class Plant:
     def commands(self) -> dict[str, list[str]]:
         """Return what runs, by name."""
         python = sys.executable
-        serve = ["-m", "uvicorn", "server.app:create_app", "--factory", "--host", "127.0.0.1", "--no-access-log"]
+        serve = ["-m", "server.serve"]
         return {
             "broker": [*_valkey(), "--port", str(self.broker_port), "--bind", "127.0.0.1", "--save", ""],
             "api": [python, *serve, "--port", str(self.api_port)],

@@ -56,10 +56,10 @@ class AnApi:
 
     async def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "uvicorn", "server.app:create_app", "--factory", "--no-access-log"]
+        command = [sys.executable, "-m", "server.serve"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning"],
+                [*command, "--host", "127.0.0.1", "--port", str(self.port)],
                 cwd=ROOT,
                 env={**os.environ, **self.environment},
                 stdout=log,

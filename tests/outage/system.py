@@ -83,7 +83,7 @@ class System:
     async def up(self) -> None:
         """Start API, bell and worker, and wait until the API is ready."""
         python = sys.executable
-        serve = ("-m", "uvicorn", "server.app:create_app", "--factory", "--host", "127.0.0.1", "--no-access-log")
+        serve = ("-m", "server.serve")
         self.start("api", python, *serve, "--port", str(self.port))
         self.start("bell", python, "-m", "workers.main", "bell")
         self.start("worker", python, "-m", "workers.main", "run", "--queues", "replies,campaigns,events,housekeeping")

@@ -17,8 +17,9 @@ from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
-from server.config import DatabaseSettings, MessengerSettings, Settings
+from server.config import DatabaseSettings, MessengerSettings, Settings, SocketSettings, WebSettings
 from server.kit.crypto import KeyRing
 from server.kit.db import Database
 from server.platforms.messenger.connector import MessengerConnector
@@ -26,6 +27,7 @@ from server.platforms.port import Channel, Connector
 from server.platforms.registry import Registry
 from server.web import health, oauth, webhooks
 from server.web.answers import answer_http_exception
+from server.web.connections import GuardedConfig
 from server.web.dependencies import WebDependencies
 from server.web.middleware import stack
 from standin.app import create_app
@@ -50,20 +52,12 @@ class _InLoop(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Starlette, listening: socket.socket | None = None) -> AsyncIterator[str]:
+async def serving(
+    app: ASGIApp, listening: socket.socket | None = None, sockets: SocketSettings | None = None
+) -> AsyncIterator[str]:
     """Serve an app on the loopback and give its address."""
     listening = listening or a_socket()
-    server = _InLoop(
-        uvicorn.Config(
-            app,
-            log_level="critical",
-            lifespan="off",
-            access_log=False,
-            ws="websockets-sansio",
-            proxy_headers=False,
-            timeout_graceful_shutdown=1,
-        )
-    )
+    server = _InLoop(GuardedConfig(app, WebSettings(), sockets or SocketSettings()))
     task = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:
         assert not task.done()

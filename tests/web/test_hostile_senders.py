@@ -86,9 +86,8 @@ async def test_a_bomb_is_kept_as_the_few_bytes_it_is(web: Web) -> None:
 async def test_garbage_behind_a_good_request_costs_only_itself(behind: bytes, web: Web) -> None:
     statuses = await raw(web, post(BODY, close=False), behind)
 
-    # The server may end the connection before the good one is answered: its sender then delivers it again.
-    assert statuses != []
-    assert set(statuses) <= {200, 400, 401, 404, 405}
+    assert statuses[0] == 200
+    assert set(statuses[1:]) <= {400, 401, 404, 405}
     assert (await web.deliver(BODY)).status_code == 200
 
 
@@ -135,8 +134,7 @@ async def test_a_thousand_headers_and_a_huge_one_are_no_error_of_ours(web: Web) 
     many = await raw(web, post(BODY, **{f"x_{number}": "y" for number in range(1_000)}))
     huge = await raw(web, post(BODY, x_huge="y" * 200_000))
 
-    assert [*many, *huge] != []
-    assert all(status < 500 for status in [*many, *huge])
+    assert (many, huge) == ([431], [431])
     assert (await web.deliver(BODY)).status_code == 200
 
 

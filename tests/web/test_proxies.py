@@ -17,9 +17,12 @@ from starlette.websockets import WebSocket
 from websockets.asyncio.client import connect
 
 from server.auth import service as auth
-from server.config import WebSettings
+from server.config import Settings, WebSettings
 from server.web.middleware import stack
+from tests.api import Api
+from tests.schema.strangers import Stranger
 from tests.web.conftest import serving
+from tests.web.served import serving_process
 
 Given = list[tuple[str, str]]
 
@@ -162,3 +165,18 @@ def test_by_default_no_proxy_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("SWITCHBOARD_TRUSTED_PROXIES", raising=False)
 
     assert WebSettings().trusted_networks == ()
+
+
+async def test_a_forged_address_does_not_pass_the_sign_in_throttle(settings: Settings) -> None:
+    """The real process as production starts it, asked from the loopback, which uvicorn alone would believe."""
+    async with (
+        serving_process(SWITCHBOARD_TRUSTED_PROXIES="", FORWARDED_ALLOW_IPS="*") as process,
+        httpx.AsyncClient(trust_env=False, timeout=30) as http,
+    ):
+        codes = []
+        for number in range(14):
+            stranger = Stranger(Api(process.url, http), network=f"198.51.100.{number}")
+            payload = await stranger.sign_in("nobody@example.test", "a wrong password")
+            codes.append(payload["userErrors"][0]["code"])
+
+    assert codes[-1] == "SIGN_IN_TOO_MANY_ATTEMPTS"
