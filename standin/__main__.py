@@ -8,7 +8,7 @@ from pathlib import Path
 from standin.app import create_app
 from standin.config import StandinConfig
 from standin.jsonish import Json
-from standin.serve import serve
+from standin.serve import Place, serve
 
 
 def _apps(parser: argparse.ArgumentParser, text: str) -> dict[str, Json]:
@@ -26,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="standin", description="A local Messenger/Graph for tests and demos.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8100)
+    parser.add_argument("--fd", type=int, help="a socket that listens and was handed down, instead of host and port")
     parser.add_argument("--app-id", required=True)
     parser.add_argument("--app-secret", required=True)
     parser.add_argument("--verify-token", required=True)
@@ -51,7 +52,8 @@ def main() -> None:
         state_file=given.state,
         apps=_apps(parser, given.apps),
     )
-    serve(create_app(config), given.host, given.port)
+    place = Place(given.host, given.port, given.fd, os.environ.get("SWITCHBOARD_READY_NONCE", ""))
+    serve(create_app(config), place)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import FrameType
 
 import uvicorn
@@ -38,10 +39,11 @@ class AnnouncedServer(QuietServer):
     """Says on one line of stdout where it listens, once it does."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Bind, then say it."""
+        """Listen, then say it."""
         await super().startup(sockets)
         if self.started:
-            sys.stdout.write(f"standin ready on http://{self.config.host}:{bound_port(self)}\n")
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            sys.stdout.write(f"standin ready on http://{host}:{port}\n")
             sys.stdout.flush()
 
 
@@ -67,8 +69,24 @@ def bound_port(server: uvicorn.Server) -> int:
     return port
 
 
-def serve(app: Starlette, host: str, port: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to serve: on an address, or on the socket `fd` that a parent has bound and hands down.
+
+    `nonce`, if it is not empty, is told in every answer, so that the parent knows whom it asks.
+    """
+
+    host: str
+    port: int
+    fd: int | None = None
+    nonce: str = ""
+
+
+def serve(app: Starlette, place: Place) -> None:
     """Serve until a signal comes; one line on stdout says when and where."""
-    server = AnnouncedServer(make_server(app, host, port).config)
+    config = make_server(app, place.host, place.port).config
+    config.headers = [("x-ready-nonce", place.nonce)] if place.nonce else []
+    sockets = None if place.fd is None else [socket.socket(fileno=place.fd)]
+    server = AnnouncedServer(config)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(server.serve())
+        runner.run(server.serve(sockets))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
 
 from switchboard import environment
 from switchboard.environment import Addresses
 from switchboard.ledger import PROJECT
+from switchboard.ports import listen_from, port_of
 from switchboard.supervisor import Service
 
 HOST = "127.0.0.1"
@@ -28,29 +32,49 @@ def addresses(api_port: int, standin_port: int) -> Addresses:
     return Addresses(f"http://{HOST}:{api_port}", f"http://{HOST}:{standin_port}")
 
 
-def all_services(known: Addresses, told: Mapping[str, str], data_dir: Path) -> list[Service]:
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The sockets that the API and the stand-in accept from, bound before anything starts and kept until all has ended."""
+
+    api: socket
+    standin: socket
+
+    @property
+    def addresses(self) -> Addresses:
+        """Return where they are."""
+        return addresses(port_of(self.api), port_of(self.standin))
+
+
+@contextlib.contextmanager
+def open_doors() -> Iterator[Doors]:
+    """Listen on the usual ports, or on the next ones that are free; raise NoFreePort."""
+    with listen_from(API_PORT, HOST) as api, listen_from(STANDIN_PORT, HOST) as standin:
+        yield Doors(api, standin)
+
+
+def all_services(doors: Doors, told: Mapping[str, str], data_dir: Path) -> list[Service]:
     """Return every process in the order in which it is worth starting them; `told` is the services' environment."""
-    return [_api(known, told), _standin(known, told, data_dir), *_workers(told)]
+    return [_api(doors, told), _standin(doors, told, data_dir), *_workers(told)]
 
 
-def _api(known: Addresses, told: Mapping[str, str]) -> Service:
-    port = known.api.rpartition(":")[2]
-    command = _python("uvicorn", "server.app:create_app", "--factory", "--host", HOST, "--port", port)
-    return Service("api", (*command, "--no-access-log"), told, f"{known.api}/health/ready", PROJECT)
+def _api(doors: Doors, told: Mapping[str, str]) -> Service:
+    fd = doors.api.fileno()
+    ready = f"{doors.addresses.api}/health/ready"
+    return Service("api", _python("server.serve", "--fd", str(fd)), told, ready, PROJECT, (fd,))
 
 
-def _standin(known: Addresses, told: Mapping[str, str], data_dir: Path) -> Service:
+def _standin(doors: Doors, told: Mapping[str, str], data_dir: Path) -> Service:
+    known, fd = doors.addresses, doors.standin.fileno()
     command = _python(
         "standin",
-        *("--host", HOST, "--port", known.standin.rpartition(":")[2]),
+        *("--fd", str(fd)),
         *("--app-id", told["MESSENGER_APP_ID"], "--app-secret", told["MESSENGER_APP_SECRET"]),
         *("--verify-token", told["MESSENGER_VERIFY_TOKEN"], "--callback-url", f"{known.api}/webhooks/messenger"),
         *("--state", str(data_dir / STANDIN_STATE)),
     )
     apps = {"STANDIN_APPS": environment.apps_of_standin(told, known.api)}
-    return Service(
-        "standin", command, environment.for_standin(told) | apps, f"{known.standin}/control/settled", PROJECT
-    )
+    ready = f"{known.standin}/control/settled"
+    return Service("standin", command, environment.for_standin(told) | apps, ready, PROJECT, (fd,))
 
 
 def _workers(told: Mapping[str, str]) -> list[Service]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ _LONGEST_PAUSE_S = 15.0
 _HEALTHY_AFTER_S = 30.0
 _TRIES_BEFORE_READY = 5
 _READY_POLL_S = 0.05
+READY_NONCE = "SWITCHBOARD_READY_NONCE"
 
 
 class NotReady(RuntimeError):
@@ -28,13 +30,18 @@ class NotReady(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A child process: what to run and how to see that it serves. `ready_url` must answer 200; None: no question."""
+    """A child process: what to run and how to see that it serves.
+
+    `ready_url` must answer 200 with the nonce that this very child was given; None: no question. `sockets` are descriptors of
+    ours that every child started for this service inherits under the same numbers.
+    """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
     ready_url: str | None = None
     directory: Path | None = None
+    sockets: tuple[int, ...] = ()
 
 
 class Supervisor:
@@ -47,6 +54,7 @@ class Supervisor:
         self._say = say
         self._children: dict[str, Process] = {}
         self._deaths: dict[str, int] = {}
+        self._nonces: dict[str, str] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
@@ -62,7 +70,7 @@ class Supervisor:
         waiting = [service for service in self._services if service.ready_url is not None]
         deadline = asyncio.get_running_loop().time() + timeout_s
         while waiting and not self._stopping.is_set():
-            answers = await asyncio.gather(*(answers_ok(service.ready_url or "") for service in waiting))
+            answers = await asyncio.gather(*(self._is_ready(service) for service in waiting))
             waiting = [service for service, is_up in zip(waiting, answers, strict=True) if not is_up]
             self._refuse_the_dying()
             if waiting and asyncio.get_running_loop().time() > deadline:
@@ -96,16 +104,22 @@ class Supervisor:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
+    async def _is_ready(self, service: Service) -> bool:
+        nonce = self._nonces.get(service.name)
+        return nonce is not None and await answers_ok(service.ready_url or "", nonce)
+
     async def _run_once(self, service: Service) -> int:
+        nonce = self._nonces[service.name] = secrets.token_urlsafe(16)
         with _log(self._logs / f"{service.name}.log") as log:
             try:
                 child = await asyncio.create_subprocess_exec(
                     *service.command,
-                    env=dict(service.environment),
+                    env={**service.environment, READY_NONCE: nonce},
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log.fileno(),
                     stderr=log.fileno(),
                     cwd=service.directory,
+                    pass_fds=service.sockets,
                     start_new_session=True,
                 )
             except OSError as problem:
@@ -154,20 +168,25 @@ def end_leftovers(data_dir: Path, grace_s: float = 10.0) -> list[str]:
     return sorted(living)
 
 
-async def answers_ok(url: str, timeout_s: float = 2.0) -> bool:
-    """Say whether a GET of this http address is answered with 200 in time."""
+async def answers_ok(url: str, nonce: str, timeout_s: float = 2.0) -> bool:
+    """Say whether a GET of this http address is answered in time, with 200 and by the process that was given the nonce.
+
+    The nonce is no secret and opens nothing: it tells our child from whoever else might answer there.
+    """
     parts = urlsplit(url)
     try:
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
             try:
                 writer.write(f"GET {parts.path or '/'} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
-                status_line = await reader.readline()
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             finally:
                 writer.close()
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         return False
-    return status_line.split(b" ")[1:2] == [b"200"]
+    status_line, *headers = head.split("\r\n")
+    told = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in headers)}
+    return status_line.split(" ")[1:2] == ["200"] and told.get("x-ready-nonce") == nonce
 
 
 def _told(status: int) -> str:

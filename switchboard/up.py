@@ -20,8 +20,9 @@ from switchboard.environment import Addresses
 from switchboard.files import read_private_json, write_private_json
 from switchboard.ledger import PROJECT, Ledger
 from switchboard.locks import AlreadyRunning, only_one
-from switchboard.ports import NoFreePort, free_port
+from switchboard.ports import NoFreePort
 from switchboard.postgres import PostgresUnavailable
+from switchboard.services import Doors
 from switchboard.showing import show_what_to_open
 from switchboard.supervisor import NotReady, Service, Supervisor, end_leftovers
 
@@ -30,7 +31,7 @@ _GRACE_S = 10.0
 _DEMO_MARK = "demo-played.json"
 
 Answer = TypeVar("Answer")
-ServiceList = Callable[[Addresses, dict[str, str], Path], list[Service]]
+ServiceList = Callable[[Doors, dict[str, str], Path], list[Service]]
 
 
 class Interrupted(Exception):
@@ -89,17 +90,18 @@ class _Run:
         try:
             if opened.warning is not None:
                 self._say(f"{opened.warning} Fine for trying out; never for real data.")
-            return await self._with_services(opened)
+            with services.open_doors() as doors:
+                return await self._with_services(opened, doors)
         finally:
             await asyncio.to_thread(opened.close, self._options.keep_database)
 
-    async def _with_services(self, opened: Ledger) -> int:
-        known = self._addresses()
+    async def _with_services(self, opened: Ledger, doors: Doors) -> int:
+        known = self._noted(doors.addresses)
         told = environment.for_services(opened.urls, known, environment.secrets_of(self._data))
         await self._migrate(opened, told)
         supervisor = Supervisor(self._data, self._say)
         try:
-            await self._start(supervisor, self._make_services(known, told, self._data))
+            await self._start(supervisor, self._make_services(doors, told, self._data))
             if self._options.with_demo:
                 await self._play_demo(opened, known, told)
             show_what_to_open(self._console, known, self._data)
@@ -117,13 +119,12 @@ class _Run:
             await self._or_ending(supervisor.wait_until_ready(_READY_WITHIN_S))
         supervisor.start(service for service in wanted if service.ready_url is None)
 
-    def _addresses(self) -> Addresses:
-        api = free_port(services.API_PORT)
-        standin = free_port(services.STANDIN_PORT, avoid=frozenset({api}))
-        for name, wanted, found in (("API", services.API_PORT, api), ("stand-in", services.STANDIN_PORT, standin)):
+    def _noted(self, known: Addresses) -> Addresses:
+        """Say where a usual port was taken, and write down where everything listens."""
+        usual = services.addresses(services.API_PORT, services.STANDIN_PORT)
+        for name, wanted, found in (("API", usual.api, known.api), ("stand-in", usual.standin, known.standin)):
             if found != wanted:
-                self._say(f"port {wanted} is taken: the {name} uses {found}")
-        known = services.addresses(api, standin)
+                self._say(f"port {wanted.rpartition(':')[2]} is taken: the {name} uses {found.rpartition(':')[2]}")
         write_private_json(self._data / environment.ADDRESSES, {"api": known.api, "standin": known.standin})
         return known
 

@@ -9,18 +9,21 @@ from pathlib import Path
 from rich.console import Console
 
 from switchboard import up
-from switchboard.environment import Addresses
+from switchboard.services import Doors
 from switchboard.supervisor import Service
 
 SERVING = str(Path(__file__).with_name("serving.py"))
 SLEEP = "import signal; signal.pause()"
 
 
-def services(known: Addresses, told: Mapping[str, str], _data_dir: Path) -> list[Service]:
+def services(doors: Doors, told: Mapping[str, str], _data_dir: Path) -> list[Service]:
     """Return two services that answer and a worker that only runs."""
     return [
-        Service(name, (sys.executable, SERVING, url.rpartition(":")[2]), told, f"{url}/ready")
-        for name, url in (("api", known.api), ("standin", known.standin))
+        Service(name, (sys.executable, SERVING, str(door.fileno())), told, f"{url}/ready", sockets=(door.fileno(),))
+        for name, door, url in (
+            ("api", doors.api, doors.addresses.api),
+            ("standin", doors.standin, doors.addresses.standin),
+        )
     ] + [Service("worker", (sys.executable, "-c", SLEEP), told)]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -13,10 +15,13 @@ from pathlib import Path
 import pytest
 
 from switchboard.files import read_private_json, write_private_json
+from switchboard.ports import listen_from, port_of
 from switchboard.processes import Process, find
 from switchboard.supervisor import NotReady, Service, Supervisor, answers_ok, end_leftovers
 from tests.switchboard.conftest import a_service, until
 
+PATIENCE_S = 40.0
+SERVING = str(Path(__file__).with_name("serving.py"))
 SLEEP = "import signal; signal.pause()"
 IGNORES_TERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf')\nwhile True: signal.pause()"
 HAS_A_CHILD = (
@@ -138,24 +143,71 @@ async def test_a_command_that_does_not_exist_is_told_like_a_child_that_died(
     assert "No such file" in log_of(tmp_path, "nothing")
 
 
-async def test_ready_means_that_the_service_answers_with_200(supervise: Supervise) -> None:
-    address = "http://127.0.0.1:{port}/ready"
-    statuses = [503, 503, 200]
+def serving_from(listening: socket.socket, *more: str) -> Service:
+    command = (sys.executable, SERVING, str(listening.fileno()), *more)
+    url = f"http://127.0.0.1:{port_of(listening)}/ready"
+    return Service("serving", command, {}, url, sockets=(listening.fileno(),))
 
+
+async def test_ready_means_that_the_service_answers_with_200(supervise: Supervise, tmp_path: Path) -> None:
+    with listen_from(20_000) as listening:
+        supervisor = supervise(serving_from(listening, "2"))
+
+        await supervisor.wait_until_ready(timeout_s=PATIENCE_S)
+
+    statuses = [line.split()[-2] for line in log_of(tmp_path, "serving").splitlines()]
+    assert statuses[:3] == ["503", "503", "200"]
+    assert not await answers_ok("http://127.0.0.1:1/", "")
+
+
+@pytest.mark.parametrize("told", ["", "x-ready-nonce: guessed\r\n", "x-ready-nonce: \r\n"])
+async def test_a_stranger_who_answers_with_200_is_not_believed(supervise: Supervise, told: str) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
-        writer.write(f"HTTP/1.1 {statuses.pop(0)} Told\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.write(f"HTTP/1.1 200 OK\r\n{told}Content-Length: 0\r\n\r\n".encode())
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    url = address.format(port=server.sockets[0].getsockname()[1])
-    supervisor = supervise(a_service("slow", SLEEP, ready_url=url))
+    stranger = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{stranger.sockets[0].getsockname()[1]}/ready"
+    supervisor = supervise(a_service("deaf", SLEEP, ready_url=url))
 
-    await supervisor.wait_until_ready(timeout_s=5)
+    with pytest.raises(NotReady, match="deaf did not answer"):
+        await supervisor.wait_until_ready(timeout_s=1)
+    stranger.close()
 
-    assert statuses == []
-    server.close()
-    assert not await answers_ok("http://127.0.0.1:1/")
+
+async def test_a_child_that_is_started_again_has_the_same_socket_and_a_nonce_of_its_own(
+    supervise: Supervise, tmp_path: Path
+) -> None:
+    with listen_from(20_000) as listening:
+        service = serving_from(listening)
+        supervisor = supervise(service)
+        await supervisor.wait_until_ready(timeout_s=PATIENCE_S)
+        before, first = await asked(listening), noted(tmp_path)["serving"]
+
+        os.kill(first.pid, signal.SIGKILL)
+        # Asked at once, before the next child runs: the connection waits for it in the socket.
+        after = await asked(listening)
+
+    assert before["x-pid"] == str(first.pid)
+    assert after["x-pid"] != before["x-pid"]
+    assert after["x-ready-nonce"] not in ("", before["x-ready-nonce"])
+
+
+async def asked(listening: socket.socket) -> dict[str, str]:
+    """Ask whoever accepts from the socket, also somebody who will only be started; return the headers of the answer."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            writer.write(b"GET / HTTP/1.0\r\n\r\n")
+            head = b""
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                head = await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            if head:
+                return dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:] if line)
 
 
 async def test_leftovers_of_a_killed_supervisor_are_ended_by_their_start_time(tmp_path: Path) -> None:

@@ -177,6 +177,22 @@ def test_a_taken_port_is_said(start: Start) -> None:
     run.read_until(f"http://127.0.0.1:{found.group(1)}/graphql")
 
 
+async def test_two_starts_at_once_each_have_ports_of_their_own(tmp_path: Path) -> None:
+    runs = [Running(tmp_path / name) for name in ("one", "two")]
+    try:
+        for run in runs:
+            run.read_until("ready after")
+        found = [set(re.findall(r"http://127\.0\.0\.1:(\d+)", "".join(run.lines))) for run in runs]
+    finally:
+        for run in runs:
+            run.end(signal.SIGTERM)
+        for name in ("one", "two"):
+            ensure_running(tmp_path / name / "postgres").destroy()
+
+    assert [len(ports) for ports in found] == [2, 2]
+    assert not found[0] & found[1]
+
+
 async def test_a_signal_while_starting_still_ends_everything(start: Start, tmp_path: Path) -> None:
     run = start()
     run.read_until("database")
