@@ -78,7 +78,7 @@ async def decide(
     row = await repository.lock_request(uow.session, uow.scope.organization_id, request_id)
     if row is None:
         raise NotFound(path=("requestId",))
-    uow.scope.require(Permission.CAMPAIGN_APPROVE, row.unit_id)
+    uow.scope.require_on(Permission.CAMPAIGN_APPROVE, row.unit_id, "requestId", read_with=Permission.CAMPAIGN_READ)
     await _refuse(uow, row, comment, expected_digest)
     recorded = await repository.insert_decision(
         uow.session,

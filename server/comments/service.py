@@ -293,5 +293,5 @@ async def _comment(uow: UnitOfWork, comment_id: UUID, permission: Permission) ->
     row = await repository.comment(uow.session, uow.scope, comment_id, lock=True)
     if row is None:
         raise NotFound(path=("commentId",))
-    uow.scope.require(permission, row.unit_id)
+    uow.scope.require_on(permission, row.unit_id, "commentId", read_with=Permission.INBOX_READ)
     return row

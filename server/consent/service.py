@@ -34,6 +34,7 @@ from server.kit.errors import DomainError, InvalidInput, NotFound, Problems
 from server.kit.ids import new_id
 from server.kit.pagination import Keyset, Page, PageArguments, SortKey
 from server.platforms.capabilities import catalogue
+from server.tenants import service as tenants
 from server.tenants.errors import AlreadyExists
 from server.tenants.rules import MAX_NAME, Permission
 from server.tenants.scope import ActorKind
@@ -109,7 +110,15 @@ async def topics_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, To
 
 
 async def topics(uow: UnitOfWork, arguments: PageArguments, *, unit_id: UUID | None = None) -> Page[TopicRow]:
-    """List topics by name; with `unit_id` those that are offered there, its own and those from above."""
+    """List topics by name; with `unit_id` those that are offered there, its own and those from above.
+
+    Raises NotFound for a unit that the scope does not see.
+    """
+    if unit_id is not None:
+        try:
+            await tenants.unit(uow, unit_id)  # else what is offered above would tell that there is such a unit
+        except NotFound as error:
+            raise NotFound(path=("unitId",)) from error
     keyset = Keyset((SortKey(TopicRow.name, str), SortKey(TopicRow.id, UUID)), ["topics", unit_id])
     rows = await repository.list_topics(uow.session, uow.scope, keyset, arguments, unit_id)
     return keyset.page(rows, arguments, lambda row: (row.name, row.id))
@@ -343,7 +352,7 @@ async def suppress(uow: UnitOfWork, contact_id: UUID, reason: SuppressionReason)
     What the person asked for replaces what we decided, so that lifting ours never undoes theirs. Needs consent:write.
     """
     person = await contacts.contact(uow, contact_id)
-    uow.scope.require(Permission.CONSENT_WRITE, person.unit_id)
+    uow.scope.require_on(Permission.CONSENT_WRITE, person.unit_id, read_with=Permission.CONTACT_READ)
     if reason is SuppressionReason.ERASED_BEFORE:
         raise InvalidInput("Only an erasure gives this reason. Give another one.", path=("reason",))
     changed = await repository.suppress(
@@ -366,7 +375,7 @@ async def lift_suppression(uow: UnitOfWork, contact_id: UUID) -> None:
     Does nothing if none are held.
     """
     person = await contacts.contact(uow, contact_id)
-    uow.scope.require(Permission.CONSENT_WRITE, person.unit_id)
+    uow.scope.require_on(Permission.CONSENT_WRITE, person.unit_id, read_with=Permission.CONTACT_READ)
     was_held = await repository.lift(uow.session, uow.scope.organization_id, contact_id)
     if await leaving.forgive(uow, contact_id) or was_held:
         await audit.record(uow, Action.SUPPRESSION_LIFT, contact_id)

@@ -234,7 +234,7 @@ async def _contact(uow: UnitOfWork, contact_id: UUID, permission: Permission) ->
     row = await repository.contact(uow.session, uow.scope.organization_id, contact_id)
     if row is None:
         raise NotFound
-    uow.scope.require(permission, row.unit_id)
+    uow.scope.require_on(permission, row.unit_id, read_with=Permission.CONTACT_READ)
     return row
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import strawberry
 
 from server.kit import ids
-from server.kit.errors import NotFound
+from server.kit.errors import DomainError, NotFound
 from server.schema.context import ApiContext
 
 
@@ -121,6 +121,6 @@ async def find(context: ApiContext, text: str) -> Node | None:
         return None
     try:
         node = await find_one(context, value)
-    except NotFound:
+    except DomainError:  # whatever keeps it from being shown: a refusal would tell that it exists
         return None
     return node if node is not None and context.may_read(type(node)) else None

@@ -250,7 +250,7 @@ async def settle_by_hand(uow: UnitOfWork, send_id: UUID, *, has_arrived: bool) -
     row = await repository.send(uow.session, uow.scope.organization_id, send_id)
     if row is None:
         raise NotFound(path=("id",))
-    uow.scope.require(Permission.INBOX_REPLY, row.unit_id)
+    uow.scope.require_on(Permission.INBOX_REPLY, row.unit_id, "id", read_with=Permission.INBOX_REPLY)
     if row.state is not SendState.NEEDS_HUMAN:
         raise NotOpen("This send does not wait for a decision. Read it again.", path=("id",))
     if has_arrived:

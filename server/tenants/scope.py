@@ -137,6 +137,16 @@ class Scope:
             return NotFound()
         return None if self.may(permission, unit_id) else PermissionDenied(permission.value)
 
+    def require_on(self, permission: Permission, unit_id: UUID | None, *path: str, read_with: Permission) -> None:
+        """Check a permission for an object at a unit that is read with another one.
+
+        Raises NotFound at `path` where the object is not shown: by its unit, or because the caller holds neither permission
+        there. Raises PermissionDenied for one that is shown but not granted.
+        """
+        if not self.reaches(unit_id) or not (self.may(read_with, unit_id) or self.may(permission, unit_id)):
+            raise NotFound(path=path)
+        self.require(permission, unit_id)
+
     def require_anywhere(self, permission: Permission) -> None:
         """Raise PermissionDenied unless the permission is held on at least one unit; rows are then cut by scope."""
         if not self.may(permission):

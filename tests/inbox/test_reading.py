@@ -14,7 +14,7 @@ from server.inbox import service as inbox
 from server.inbox.models import Category, ConversationStatus, Folder
 from server.inbox.views import ConversationFilter, Parts
 from server.kit.db import Database
-from server.kit.errors import InvalidCursor, NotFound, PermissionDenied
+from server.kit.errors import InvalidCursor, NotFound
 from server.kit.ids import new_id
 from server.kit.pagination import PageArguments
 from server.tenants.rules import Permission, Role
@@ -192,7 +192,7 @@ async def test_a_unit_that_is_seen_for_another_reason_does_not_show_its_inbox(da
     async with begin_read(database, scope) as uow:
         listed = await inbox.list_conversations(uow, PageArguments())
         by_id = await inbox.conversations_by_id(uow, [hidden.id, shown.id])
-        with pytest.raises(PermissionDenied):
+        with pytest.raises(NotFound):
             await inbox.messages(uow, hidden.id, PageArguments())
 
     assert [view.id for view in listed.items] == [shown.id]

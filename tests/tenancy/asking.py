@@ -40,7 +40,7 @@ class Heard:
         body = dict(self.body)
         body["errors"] = sorted(body.get("errors", []), key=lambda one: json.dumps(one.get("path", [])))
         headers = {name: value for name, value in self.headers.items() if name not in _HEADERS_OF_THE_MOMENT}
-        text = json.dumps([self.status, headers, body], sort_keys=True)
+        text = json.dumps([self.status, body, headers], sort_keys=True)
         for one in sorted(self.sent, key=len, reverse=True):
             text = text.replace(one, "<id>")
         return _REQUEST_ID.sub("<request>", text)
@@ -94,10 +94,15 @@ class Asker:
 
     async def post(self, document: str, variables: Mapping[str, object], sent: tuple[str, ...] = ()) -> Heard:
         """Send one request and remember the answer."""
-        headers = {"accept": MODERN} | ({"authorization": f"Bearer {self.token}"} if self.token else {})
+        headers = {"accept": MODERN, "content-type": "application/json"} | (
+            {"authorization": f"Bearer {self.token}"} if self.token else {}
+        )
         async with self._at_once:
             response = await self.api.http.post(
-                f"{self.api.url}/graphql", json={"query": document, "variables": variables}, headers=headers
+                # Escaped, and numbers that JSON does not know: a stranger is bound to no client library.
+                f"{self.api.url}/graphql",
+                content=json.dumps({"query": document, "variables": variables}),
+                headers=headers,
             )
         heard = _heard(response, sent)
         self.heard.append(heard)

@@ -139,6 +139,8 @@ class Hop:
     compares: bool = True
     """Whether each foreign id is followed by a random one and the two answers compared; else only what shows counts."""
     differences: list[str] = field(default_factory=list)
+    ids_each: int = IDS_EACH
+    """How many foreign ids of a type are put at a place that wants one."""
 
     async def ask_by_id(self, operation: str) -> None:
         """Put a foreign id, then a random one, at each place of an id in each way to call each field; note differences."""
@@ -165,7 +167,7 @@ class Hop:
         places = variant.places()
         found = []
         for number, place in enumerate(places):
-            ids = self.foreign.some(place.type_name)[:IDS_EACH]
+            ids = self.foreign.some(place.type_name)[: self.ids_each]
             if tries_all and place.is_guess and variant.focus != EVERYTHING:
                 ids = [*ids, *(one for one in self.foreign.some(None) if one not in ids)]
             for one in ids:

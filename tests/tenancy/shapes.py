@@ -133,7 +133,7 @@ class Shapes:
 
     def variants(self, field: GraphQLField) -> list[Variant]:
         """Return the ways to call a field: what is required, that with each optional value in turn, and everything."""
-        owner = self._node_of(field.type)
+        owner = self.node_of(field.type)
         filler = _Filler(self, owner)
         optional = [path for path in filler.optional(field) if path[0] not in PAGING or not is_connection(field.type)]
         found = [Variant(filler.fill(field, frozenset()))]
@@ -144,7 +144,8 @@ class Shapes:
             found += [Variant(filler.fill(field, _with_parents(path), {path: one})) for one in values[1:_MOST_VALUES]]
         return found
 
-    def _node_of(self, kind: GraphQLOutputType) -> str | None:
+    def node_of(self, kind: GraphQLOutputType) -> str | None:
+        """Return the Node type that a field shows: itself, or what its connection or payload carries."""
         named = get_named_type(kind)
         names = {one.name for one in self.node_types()}
         if not isinstance(named, GraphQLObjectType):

@@ -194,7 +194,8 @@ async def _worded(place: Place) -> UUID:
         release = await templates.release(uow, reply.id, None, place.unit_id)
         await uow.flush()
         await templates.place_page(uow, release.id)
-        await templates.override(uow, place.unit_id, reply.id, "Thank you so much.")
+        if (await tenants.unit(uow, place.unit_id)).kind is not UnitKind.HEADQUARTERS:  # it has clients that answer
+            await templates.override(uow, place.unit_id, reply.id, "Thank you so much.")
     return marketing.id
 
 

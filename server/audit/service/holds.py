@@ -75,7 +75,7 @@ async def lift_hold(uow: UnitOfWork, hold_id: UUID, reason: str) -> LegalHoldRow
     scope = uow.scope.past()
     if row is None or not scope.reaches(row.unit_id):
         raise NotFound(path=("legalHoldId",))
-    scope.require(Permission.LEGAL_GRANT, row.unit_id)
+    scope.require_on(Permission.LEGAL_GRANT, row.unit_id, "legalHoldId", read_with=Permission.LEGAL_REQUEST)
     if row.lifted_at is not None:
         raise HoldLifted
     if not reason.strip() or len(reason) > MAX_REASON:

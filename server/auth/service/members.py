@@ -74,6 +74,8 @@ async def revoke_membership(uow: UnitOfWork, membership_id: UUID) -> UUID:
     row = await repository.membership(uow.session, uow.scope.organization_id, membership_id)
     if row is None or not uow.scope.reaches(row.unit_id):
         raise NotFound(path=("membershipId",))
+    if row.member_id != uow.scope.actor.id:  # one's own roles are shown without it
+        uow.scope.require_on(Permission.MEMBER_MANAGE, row.unit_id, "membershipId", read_with=Permission.MEMBER_READ)
     given = GivenRole(row.role, row.custom_role_id)
     await require_giving(uow, row.unit_id, await permissions_taken(uow, given), "membershipId")
     if row.role is Role.OWNER and await _is_root(uow, row.unit_id):
@@ -132,7 +134,7 @@ async def reactivate_member(uow: UnitOfWork, member_id: UUID) -> None:
 
 
 async def _seen(uow: UnitOfWork, member_id: UUID) -> MemberRow:
-    if member_id not in await tenants.members_by_id(uow, [member_id]):
+    if not tenants.may_find_member(uow.scope, member_id) or not await tenants.members_by_id(uow, [member_id]):
         raise NotFound(path=("memberId",))
     row = await repository.member(uow.session, uow.scope.organization_id, member_id)
     if row is None:

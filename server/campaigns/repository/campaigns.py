@@ -13,10 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.campaigns.models import CampaignPageRow, CampaignRow, CampaignState
 from server.channels.models import ConnectedAccountRow, Health, PageRow
 from server.consent.models import TopicRow
-from server.contacts.models import LabelRow
 from server.kit.pagination import Keyset, PageArguments
 from server.platforms.port import Channel
+from server.tenants.cuts import at
 from server.tenants.models import UnitClosureRow, UnitRow
+from server.tenants.rules import Permission
+from server.tenants.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,18 @@ async def campaigns_by_id(session: AsyncSession, organization_id: UUID, ids: Seq
 
 async def list_campaigns(
     session: AsyncSession,
-    organization_id: UUID,
+    scope: Scope,
     keyset: Keyset,
     arguments: PageArguments,
     unit_id: UUID | None,
     state: CampaignState | None,
 ) -> Sequence[CampaignRow]:
-    """Return up to `size + 1` campaigns of the page."""
-    statement = select(CampaignRow).where(CampaignRow.organization_id == organization_id, *keyset.beyond(arguments))
+    """Return up to `size + 1` campaigns of the page, of units where campaigns may be read."""
+    statement = select(CampaignRow).where(
+        CampaignRow.organization_id == scope.organization_id,
+        at(CampaignRow.unit_id, scope.units_with(Permission.CAMPAIGN_READ)),
+        *keyset.beyond(arguments),
+    )
     if unit_id is not None:
         statement = statement.where(CampaignRow.unit_id == unit_id)
     if state is not None:
@@ -97,12 +103,6 @@ async def is_offered_at(session: AsyncSession, organization_id: UUID, topic_id: 
         .where(TopicRow.organization_id == organization_id, TopicRow.id == topic_id)
     )
     return (await session.execute(statement)).first() is not None
-
-
-async def labels_found(session: AsyncSession, organization_id: UUID, ids: Sequence[UUID]) -> frozenset[UUID]:
-    """Return which of these labels the scope sees."""
-    statement = select(LabelRow.id).where(LabelRow.organization_id == organization_id, LabelRow.id.in_(ids))
-    return frozenset((await session.scalars(statement)).all())
 
 
 async def pages_under(

@@ -14,6 +14,7 @@ from server.campaigns.errors import RevisionChanged, TemplateOverridden, WrongSt
 from server.campaigns.models import CampaignRow, CampaignState
 from server.campaigns.repository import audience
 from server.campaigns.repository import campaigns as repository
+from server.contacts import service as contacts
 from server.kit.errors import DomainError, InvalidInput, NotFound, Problems
 from server.kit.ids import new_id
 from server.kit.pagination import Keyset, Page, PageArguments, SortKey
@@ -135,10 +136,11 @@ async def _check(uow: UnitOfWork, draft: CampaignDraft) -> _Checked:
     problems = _form_problems(draft)
     if not await repository.is_offered_at(uow.session, organization_id, draft.topic_id, draft.unit_id):
         problems.append(NotFound(path=("topicId",)))
-    found = await repository.labels_found(uow.session, organization_id, draft.label_ids)
-    if found != frozenset(draft.label_ids):
+    found = await contacts.labels_by_id(uow, draft.label_ids)
+    if {one.id for one in found} != set(draft.label_ids):
         problems.append(NotFound(path=("labelIds",)))
     pages = await repository.pages_under(uow.session, organization_id, draft.unit_id, draft.page_ids)
+    pages = {one: unit_id for one, unit_id in pages.items() if uow.scope.may(Permission.CHANNEL_READ, unit_id)}
     if pages.keys() != set(draft.page_ids):
         problems.append(NotFound(path=("pageIds",)))
     try:
@@ -180,7 +182,7 @@ async def locked(uow: UnitOfWork, campaign_id: UUID, permission: Permission) -> 
     row = await repository.lock(uow.session, uow.scope.organization_id, campaign_id)
     if row is None:
         raise NotFound
-    uow.scope.require(permission, row.unit_id)
+    uow.scope.require_on(permission, row.unit_id, read_with=Permission.CAMPAIGN_READ)
     return row
 
 
@@ -189,7 +191,7 @@ async def campaign(uow: UnitOfWork, campaign_id: UUID) -> CampaignRow:
     row = await repository.campaign(uow.session, uow.scope.organization_id, campaign_id)
     if row is None:
         raise NotFound
-    uow.scope.require(Permission.CAMPAIGN_READ, row.unit_id)
+    uow.scope.require_on(Permission.CAMPAIGN_READ, row.unit_id, read_with=Permission.CAMPAIGN_READ)
     return row
 
 
@@ -202,10 +204,10 @@ async def campaigns_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID,
 async def list_campaigns(
     uow: UnitOfWork, arguments: PageArguments, *, unit_id: UUID | None = None, state: CampaignState | None = None
 ) -> Page[CampaignRow]:
-    """List campaigns of the scope, newest first. Needs campaign:read."""
+    """List the campaigns of units where the caller has campaign:read, newest first."""
     uow.scope.require_anywhere(Permission.CAMPAIGN_READ)
     keyset = Keyset((SortKey(CampaignRow.id, UUID, descending=True),), ["campaigns", unit_id, state])
-    rows = await repository.list_campaigns(uow.session, uow.scope.organization_id, keyset, arguments, unit_id, state)
+    rows = await repository.list_campaigns(uow.session, uow.scope, keyset, arguments, unit_id, state)
     return keyset.page(rows, arguments, lambda row: (row.id,))
 
 
@@ -221,12 +223,14 @@ async def draft_of(uow: UnitOfWork, campaign_id: UUID) -> CampaignDraft:
     """Return the present content, to change a part of it with `dataclasses.replace` and `edit`. Needs campaign:read."""
     row = await campaign(uow, campaign_id)
     pages = await pages_of(uow, [campaign_id])
-    (version,) = await templates.versions_by_id(uow, [row.template_version_id])
+    versions = await templates.versions_by_id(uow, [row.template_version_id])
+    if not versions:  # whoever may not read the template cannot keep it in a new draft either
+        raise NotFound(path=("templateId",))
     return CampaignDraft(
         unit_id=row.unit_id,
         name=row.name,
         topic_id=row.topic_id,
-        template_id=version.template_id,
+        template_id=versions[0].template_id,
         page_ids=tuple(pages[campaign_id]),
         label_ids=tuple(UUID(one) for one in row.label_ids),
         everybody_reason=row.everybody_reason,

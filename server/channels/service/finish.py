@@ -117,7 +117,7 @@ async def disconnect_page(uow: UnitOfWork, page_id: UUID) -> PageRow:
     row = await pages.page(uow.session, uow.scope.organization_id, page_id, lock=True)
     if row is None:
         raise NotFound
-    uow.scope.require(Permission.CHANNEL_CONNECT, row.unit_id)
+    uow.scope.require_on(Permission.CHANNEL_CONNECT, row.unit_id, read_with=Permission.CHANNEL_READ)
     if row.disconnected_at is not None:
         return row
     row.disconnected_at = await uow.now()

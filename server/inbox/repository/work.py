@@ -9,7 +9,6 @@ from sqlalchemy import and_, delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.contacts.models import LabelRow
 from server.inbox.models import AssignmentRow, ConversationLabelRow, ConversationRow, NoteRow
 from server.inbox.repository.inbound import NOW_XID
 from server.kit.ids import new_id
@@ -83,12 +82,6 @@ async def insert_note(session: AsyncSession, row: ConversationRow, author_id: UU
     session.add(note)
     await session.flush()
     return note
-
-
-async def label_unit(session: AsyncSession, organization_id: UUID, label_id: UUID) -> UUID | None:
-    """Return the unit that owns a label; None for one that the scope does not see."""
-    statement = select(LabelRow.unit_id).where(LabelRow.organization_id == organization_id, LabelRow.id == label_id)
-    return (await session.scalars(statement)).one_or_none()
 
 
 async def is_at_or_above(session: AsyncSession, organization_id: UUID, ancestor_id: UUID, unit_id: UUID) -> bool:

@@ -130,7 +130,7 @@ async def copy_with_content(uow: UnitOfWork, media_id: UUID) -> MessageMediaRow:
     row = await repository.copy_with_content(uow.session, uow.scope, media_id)
     if row is None:
         raise NotFound
-    uow.scope.require(Permission.INBOX_READ, row.unit_id)
+    uow.scope.require_on(Permission.INBOX_READ, row.unit_id, read_with=Permission.INBOX_READ)
     return row
 
 

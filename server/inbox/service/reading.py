@@ -76,7 +76,7 @@ async def conversation(uow: UnitOfWork, conversation_id: UUID, parts: Parts | No
     row = await rows.conversation(uow.session, uow.scope.organization_id, conversation_id)
     if row is None:
         raise NotFound
-    uow.scope.require(Permission.INBOX_READ, row.unit_id)
+    uow.scope.require_on(Permission.INBOX_READ, row.unit_id, read_with=Permission.INBOX_READ)
     found = await conversations_by_id(uow, [conversation_id], parts)
     if conversation_id not in found:
         raise NotFound

@@ -40,7 +40,9 @@ async def reply(uow: UnitOfWork, conversation_id: UUID, wanted: Reply) -> Messag
     conversation = await repository.conversation(uow.session, uow.scope.organization_id, conversation_id, lock=True)
     if conversation is None:
         raise NotFound(path=("conversationId",))
-    uow.scope.require(Permission.INBOX_REPLY, conversation.unit_id)
+    uow.scope.require_on(
+        Permission.INBOX_REPLY, conversation.unit_id, "conversationId", read_with=Permission.INBOX_READ
+    )
     newer = await repository.newer_message(uow.session, conversation, wanted.last_message_seen)
     if newer is not None:
         raise errors.ConversationMoved(newer)

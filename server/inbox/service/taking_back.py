@@ -42,7 +42,7 @@ async def unsend(uow: UnitOfWork, message_id: UUID, *, erases: bool) -> Unsendin
     sent by the page or is not known to the platform yet. Repeating it asks once more only after a failure.
     """
     row = await _locked(uow, message_id)
-    uow.scope.require(Permission.INBOX_REPLY, row.unit_id)
+    uow.scope.require_on(Permission.INBOX_REPLY, row.unit_id, "messageId", read_with=Permission.INBOX_READ)
     if row.direction is not Direction.OUTBOUND or row.platform_message_id is None:
         raise InvalidInput("Only a message that the page has sent can be taken back.", path=("messageId",))
     effect = (await _capability(uow, row)).unsend_by_page
@@ -91,7 +91,7 @@ async def signal(uow: UnitOfWork, conversation_id: UUID, kind: SignalKind) -> Co
     row = await repository.conversation(uow.session, uow.scope.organization_id, conversation_id)
     if row is None:
         raise NotFound(path=("conversationId",))
-    uow.scope.require(Permission.INBOX_REPLY, row.unit_id)
+    uow.scope.require_on(Permission.INBOX_REPLY, row.unit_id, "conversationId", read_with=Permission.INBOX_READ)
     counterpart = await repository.counterpart(uow.session, row)
     if counterpart is None:
         raise NotFound(path=("conversationId",))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from server.audit import service as audit
 from server.audit.actions import Action
+from server.contacts import service as contacts
 from server.inbox import errors
 from server.inbox.models import Category, ConversationRow, ConversationStatus, Folder, NoteRow
 from server.inbox.repository import replies as rows
@@ -113,10 +114,10 @@ async def mark_read(uow: UnitOfWork, conversation_id: UUID) -> ConversationRow:
 async def label(uow: UnitOfWork, conversation_id: UUID, label_id: UUID) -> ConversationRow:
     """Put a label of the conversation's unit, or of one above it, on the conversation; raises LabelOutOfReach."""
     row = await _locked(uow, conversation_id, None)
-    owner_id = await repository.label_unit(uow.session, row.organization_id, label_id)
-    if owner_id is None:
+    found = await contacts.labels_by_id(uow, [label_id])
+    if not found:
         raise NotFound(path=("labelId",))
-    if not await repository.is_at_or_above(uow.session, row.organization_id, owner_id, row.unit_id):
+    if not await repository.is_at_or_above(uow.session, row.organization_id, found[0].unit_id, row.unit_id):
         raise errors.LabelOutOfReach
     if await repository.insert_label(uow.session, row, label_id):
         await _change(uow, row)
@@ -137,7 +138,7 @@ async def _locked(uow: UnitOfWork, conversation_id: UUID, expected_revision: int
     row = await rows.conversation(uow.session, uow.scope.organization_id, conversation_id, lock=True)
     if row is None:
         raise NotFound(path=("conversationId",))
-    uow.scope.require(Permission.INBOX_WORK, row.unit_id)
+    uow.scope.require_on(Permission.INBOX_WORK, row.unit_id, "conversationId", read_with=Permission.INBOX_READ)
     if expected_revision is not None and expected_revision != row.revision:
         raise errors.ConversationChanged(row.revision)
     return row

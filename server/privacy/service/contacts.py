@@ -45,7 +45,7 @@ async def ask_to_erase(uow: UnitOfWork, contact_id: UUID, reason: str) -> UUID:
     if not found:
         raise NotFound(path=("contactId",))
     unit_id = found[0].unit_id
-    uow.scope.require(Permission.CONTACT_ERASE, unit_id)
+    uow.scope.require_on(Permission.CONTACT_ERASE, unit_id, "contactId", read_with=Permission.CONTACT_READ)
     if problems := reason_problems(reason):
         raise Problems(problems)
     if await audit.holds_on(uow, [unit_id], [contact_id]):

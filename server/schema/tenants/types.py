@@ -16,6 +16,7 @@ from server.schema.nodes import Kind, Node, finder, gid
 from server.schema.tenants.attributes import UnitAttributes
 from server.schema.tenants.settings import UnitSetting
 from server.tenants.models import CustomRoleRow, MemberRow, MembershipRow, OrganizationRow, UnitRow
+from server.tenants.service import may_find_member
 
 _PERMISSIONS = frozenset(one.value for one in Permission)
 
@@ -220,7 +221,7 @@ async def _unit(context: ApiContext, value: UUID) -> Unit | None:
 @finder(Kind.MEMBER)
 async def _member(context: ApiContext, value: UUID) -> Member | None:
     row = await context.loaders.members.load(value)
-    return None if row is None else Member.of(row)
+    return None if row is None or not may_find_member(context.scope, value) else Member.of(row)
 
 
 @finder(Kind.MEMBERSHIP)
@@ -231,5 +232,8 @@ async def _membership(context: ApiContext, value: UUID) -> Membership | None:
 
 @finder(Kind.ROLE)
 async def _role(context: ApiContext, value: UUID) -> CustomRole | None:
+    # One's own roles lead to what they give; by its id a role is found by those who may list or make roles.
+    if not (context.scope.may(Permission.MEMBER_READ) or context.scope.may(Permission.ROLE_MANAGE)):
+        return None
     row = await context.loaders.custom_roles.load(value)
     return None if row is None else CustomRole.of(row)

@@ -36,9 +36,9 @@ from server.templates.models import (
     TemplateVersionRow,
 )
 from server.templates.rules import PAGE_OF_PLACEMENTS
-from server.tenants.cuts import in_reach
+from server.tenants.cuts import at
 from server.tenants.models import UnitClosureRow, UnitRow
-from server.tenants.rules import UnitKind
+from server.tenants.rules import Permission, UnitKind
 from server.tenants.scope import Scope
 
 
@@ -233,4 +233,4 @@ async def releases_of(session: AsyncSession, scope: Scope, batch: Batch) -> Mapp
 
 
 def _reached(scope: Scope) -> ColumnElement[bool]:
-    return in_reach(scope, TemplateReleaseRow.unit_id)
+    return at(TemplateReleaseRow.unit_id, scope.units_with(Permission.TEMPLATE_READ))

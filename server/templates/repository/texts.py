@@ -1,6 +1,7 @@
 """SQL of templates and their versions: who sees which, and the rows as they were written.
 
-A scope that reaches the owner unit sees all of a template. Any other sees what a live release placed on one of its units.
+A scope with template:read on the owner unit sees all of a template. Any other sees what a live release placed on a unit where
+it has that permission.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from server.templates.models import (
     TemplateVersionRow,
 )
 from server.tenants.cuts import is_one_of
+from server.tenants.rules import Permission
 from server.tenants.scope import Scope
 
 
 def _reaches(scope: Scope, owner: InstrumentedAttribute[UUID], *placed: ColumnElement[bool]) -> ColumnElement[bool]:
-    if scope.all_units:
+    units = scope.units_with(Permission.TEMPLATE_READ)
+    if units is None:
         return true()
-    units = list(scope.unit_ids)
     # A join, and not two tables side by side: inside of a LATERAL, SQLAlchemy's search for missing joins does not see those.
     release = and_(
         TemplateReleaseRow.organization_id == TemplatePlacementRow.organization_id,

@@ -13,6 +13,7 @@ from server.tenants.models import MemberRow, MembershipRow
 from server.tenants.reach import units_below
 from server.tenants.repository import people as repository
 from server.tenants.rules import Permission, Role, address_key, name_problems
+from server.tenants.scope import Scope
 from server.tenants.uow import UnitOfWork
 
 ACCESS = "access"
@@ -68,6 +69,12 @@ async def grant_role(uow: UnitOfWork, member_id: UUID, unit_id: UUID, role: Role
 async def members_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, MemberRow]:
     """Return the members with these ids that the scope sees."""
     return {row.id: row for row in await repository.members_by_id(uow.session, uow.scope, ids)}
+
+
+def may_find_member(scope: Scope, member_id: UUID) -> bool:
+    """Say whether the scope finds this member by id: oneself, and others only with what lists or manages people."""
+    others = scope.may(Permission.MEMBER_READ) or scope.may(Permission.MEMBER_MANAGE)
+    return others or member_id == scope.actor.id
 
 
 async def memberships_of(uow: UnitOfWork, member_ids: Sequence[UUID]) -> Mapping[UUID, list[MembershipRow]]:
