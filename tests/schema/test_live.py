@@ -80,6 +80,20 @@ async def test_what_changed_while_the_client_was_away_is_told_once_after_the_cur
     assert is_quiet
 
 
+async def test_a_cursor_of_another_organization_ends_the_subscription_with_its_reason(
+    api: Api, database: Database, settings: Settings
+) -> None:
+    ours, theirs = await an_agency(database), await an_agency(database)
+    person = await a_person(database, settings, ours, ours.root_id, Role.OPERATOR)
+    other = await a_person(database, settings, theirs, theirs.root_id, Role.OPERATOR)
+
+    async with a_socket(api, person.token) as socket:
+        await socket.subscribe(await cursor_of(api, other.token))
+        told = await socket.end()
+
+    assert (told["code"], told["reason"], told["path"]) == ("BAD_REQUEST", "INVALID_CURSOR", ["after"])
+
+
 async def test_each_cursor_of_a_replay_goes_on_right_behind_its_own_change(
     api: Api, database: Database, settings: Settings
 ) -> None:

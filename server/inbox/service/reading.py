@@ -10,6 +10,8 @@ from uuid import UUID
 from server.inbox.models import ConversationRow
 from server.inbox.repository import reading as repository
 from server.inbox.repository import replies as rows
+from server.inbox.service import positions
+from server.inbox.service.positions import Position
 from server.inbox.views import ConversationFilter, ConversationView, Parts
 from server.kit.errors import InvalidInput, NotFound
 from server.kit.pagination import MAX_PAGE, Keyset, Page, PageArguments, SortKey
@@ -18,7 +20,6 @@ from server.tenants.rules import Permission
 from server.tenants.uow import UnitOfWork
 
 _LAST_ID = UUID(int=2**128 - 1)
-_CHANGES = Keyset((SortKey(ConversationRow.change_xid, int), SortKey(ConversationRow.id, UUID)), ["inbox changes"])
 
 
 async def list_conversations(
@@ -98,26 +99,29 @@ async def changes_after(
     if not 1 <= limit <= MAX_PAGE:
         raise InvalidInput(f"limit must be from 1 to {MAX_PAGE}.", path=("limit",))
     below = await repository.horizon(uow.session)
-    end = _CHANGES.cursor((below - 1, _LAST_ID))
+    end = (below - 1, _LAST_ID)
     if cursor is None:
-        return [], end
-    after = _position(cursor)
+        return [], _written(uow, end)
+    after = _position(uow, cursor)
     found = await repository.changes(
         uow.session, uow.scope.organization_id, after, below, limit, uow.scope.units_with(Permission.INBOX_READ)
     )
-    items = [(view, _CHANGES.cursor((xid, view.id))) for view, xid in found]
+    items = [(view, _written(uow, (xid, view.id))) for view, xid in found]
     if len(items) == limit:
         return items, items[-1][1]
-    return items, max(cursor, end, key=_position)
+    return items, cursor if after > end else _written(uow, end)
 
 
 async def has_unsettled_changes(uow: UnitOfWork, cursor: str) -> bool:
     """Say whether something after the cursor is visible and not given yet, because an older transaction still runs."""
     uow.scope.require_anywhere(Permission.INBOX_READ)
     units = uow.scope.units_with(Permission.INBOX_READ)
-    return await repository.has_change_from(uow.session, uow.scope.organization_id, _position(cursor), units)
+    return await repository.has_change_from(uow.session, uow.scope.organization_id, _position(uow, cursor), units)
 
 
-def _position(cursor: str) -> tuple[int, UUID]:
-    xid, conversation_id = _CHANGES.read(cursor, "after")
-    return int(str(xid)), UUID(str(conversation_id))
+def _written(uow: UnitOfWork, position: Position) -> str:
+    return positions.written(uow.keys, uow.scope.organization_id, position)
+
+
+def _position(uow: UnitOfWork, cursor: str) -> Position:
+    return positions.read(uow.keys, uow.scope.organization_id, cursor)
