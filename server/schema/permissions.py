@@ -7,19 +7,17 @@ the scoped fetch, so that a refusal never reveals that something exists.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import strawberry
 from strawberry.extensions import FieldExtension
 from strawberry.extensions.field_extension import AsyncExtensionResolver
 from strawberry.types.field import StrawberryField
-from strawberry.utils.str_converters import to_camel_case
 
-from server.kit.errors import InvalidInput
 from server.schema.context import Info
 from server.schema.declarations import Anonymous, Public, Requires
 from server.schema.errors import OnlySubscriptions
+from server.schema.storable import refuse_unstorable
 from server.tenants.rules import Permission
 
 
@@ -40,7 +38,7 @@ class RequirePermission(FieldExtension):
         if info.context.is_socket:
             raise OnlySubscriptions
         check(info, self.permission)
-        _refuse_nul(kwargs)
+        refuse_unstorable(kwargs)
         return await next_(source, info, **kwargs)
 
 
@@ -59,23 +57,8 @@ class RequireNothing(RequirePermission):
         """Resolve; a socket carries subscriptions only."""
         if info.context.is_socket:
             raise OnlySubscriptions
-        _refuse_nul(kwargs)
+        refuse_unstorable(kwargs)
         return await next_(source, info, **kwargs)
-
-
-def _refuse_nul(value: object, *path: str) -> None:
-    """Raise InvalidInput for a text with a NUL, which PostgreSQL cannot store. `input` itself is no part of the path."""
-    match value:
-        case str() if "\0" in value:
-            raise InvalidInput("A text must not contain the character NUL.", path=path)
-        case dict():
-            for name, one in value.items():
-                _refuse_nul(one, *path, *([] if name == "input" else [to_camel_case(str(name))]))
-        case list():
-            for place, one in enumerate(value):
-                _refuse_nul(one, *path, str(place))
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            _refuse_nul({one.name: getattr(value, one.name) for one in fields(value)}, *path)
 
 
 def check(info: Info, permission: Permission | None) -> None:

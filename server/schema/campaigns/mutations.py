@@ -9,12 +9,11 @@ from typing import Annotated
 from uuid import UUID
 
 import strawberry
-from strawberry.utils.str_converters import to_camel_case
 
 from server.campaigns import service
 from server.campaigns.models import CampaignRow
 from server.campaigns.service import CampaignDraft
-from server.kit.errors import DomainError, InvalidInput, Problems
+from server.kit.errors import InvalidInput
 from server.schema.campaigns.refusals import telling
 from server.schema.campaigns.types import Campaign
 from server.schema.context import Info
@@ -24,8 +23,6 @@ from server.schema.nodes import Kind, found, gid, uid, uids
 from server.schema.results import UserError, mutation, perform
 from server.tenants.rules import Permission
 from server.tenants.uow import UnitOfWork
-
-_FIRST_YEAR, _LAST_YEAR = 2000, 2200
 
 
 @strawberry.input(description="What stands in for one missing variable.")
@@ -213,38 +210,12 @@ class CampaignsMutation:
 
 async def _do(info: Info, input: object, act: Callable[[UnitOfWork], Awaitable[CampaignRow]]) -> CampaignPayload:
     async def effect(uow: UnitOfWork) -> Mapping[str, object]:
-        _check_storable(input)
         with telling():
             row = await act(uow)
         return {"campaign": gid(Kind.CAMPAIGN, row.id)}
 
     done = await perform(info, input, effect)
     return CampaignPayload(campaign=await found(info.context, done["campaign"], Campaign))
-
-
-def _check_storable(input: object) -> None:
-    """Refuse what the database cannot hold: NUL in texts, and times so far away that they have no UTC."""
-    problems: list[DomainError] = []
-    for name, value in strawberry.asdict(input).items():
-        path = (to_camel_case(name),)
-        if _has_nul(value):
-            problems.append(InvalidInput("A text has no NUL character.", path=path))
-        if isinstance(value, datetime) and not _FIRST_YEAR <= value.year <= _LAST_YEAR:
-            problems.append(InvalidInput(f"A start lies in the years {_FIRST_YEAR} to {_LAST_YEAR}.", path=path))
-    if problems:
-        raise Problems(problems)
-
-
-def _has_nul(value: object) -> bool:
-    match value:
-        case str():
-            return "\x00" in value
-        case list():
-            return any(_has_nul(one) for one in value)
-        case dict():
-            return any(_has_nul(one) for one in value.values())
-        case _:
-            return False
 
 
 def _id(input: CampaignInput) -> UUID:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import strawberry
 
-from server.kit.errors import InvalidInput
 from server.platforms.capabilities import catalogue
 from server.platforms.capabilities.capability import Capability, MediaRule, Quota
 from server.platforms.capabilities.catalogue import NoCapability
@@ -179,8 +178,6 @@ class CapabilitiesQuery:
         ] = None,
     ) -> list[ChannelCapability]:
         """List the rules in force."""
-        if at is not None and at.tzinfo is None:
-            raise InvalidInput("Give the time with its zone.", path=("at",))
         async with info.context.read() as uow:
             moment = at or await uow.now()
         return [ChannelCapability.of(rules) for channel in Channel if (rules := _at(channel, moment)) is not None]
