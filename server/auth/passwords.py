@@ -11,12 +11,12 @@ import base64
 import os
 import re
 import unicodedata
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from pathlib import Path
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn.matching import RANKED_DICTIONARIES
 
 from server.auth.errors import PasswordUnfit
 from server.kit.errors import DomainError
@@ -45,7 +45,13 @@ _hasher = PasswordHasher(
 )
 _threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argon2")
 
-_COMMON_WORDS = Path(__file__).parent / "common_words.txt"
+# Of zxcvbn only the lists are used: its estimate takes seconds for a text that was made to be slow.
+_LISTS: tuple[Mapping[str, int], ...] = tuple(RANKED_DICTIONARIES.values())
+"""The 30,000 passwords that leaks hold most often, and 60,000 words and names that people make theirs of; by rank."""
+_OURS = frozenset({"switchboard"})
+_WORD = re.compile(r"[^\W\d_]+")
+_MIN_WORD = 3
+_MIN_INSIDE = 4
 _LEET = str.maketrans("0134578@$!", "oleastbasi")
 _MIN_DISTINCT = 5
 _FEW_WORDS = 2
@@ -118,10 +124,17 @@ def problems_of(password: str, *, email: str, name: str, path: str = "password")
     if "\0" in text:
         return [PasswordUnfit("A password must not contain the character NUL.", path=(path,))]
     if _is_personal(text, email, name):
-        return [PasswordUnfit("Do not use your name or e-mail address as the password.", path=(path,))]
+        return [
+            PasswordUnfit(
+                "Leave your name and e-mail address out of the password; use words that nobody knows you by.",
+                path=(path,),
+            )
+        ]
     if _is_common(text):
         return [
-            PasswordUnfit("This password is too easy to guess. Add words that do not belong together.", path=(path,))
+            PasswordUnfit(
+                "This password is too easy to guess. Take more words, such that do not belong together.", path=(path,)
+            )
         ]
     return []
 
@@ -130,27 +143,40 @@ def _letters(text: str) -> str:
     return "".join(one for one in text.casefold() if one.isalnum())
 
 
+def _bare(text: str) -> str:
+    """Return a text in small letters without accents, for comparisons that nobody should get round by one."""
+    return "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(one))
+
+
 def _is_personal(text: str, email: str, name: str) -> bool:
-    given = _letters(text)
-    known = {_letters(one) for one in (email, email.partition("@")[0], name, name + name)}
-    return given in known or given.strip("0123456789") in known
+    """Say whether a word of the person's name or address, its domain included, is in the password."""
+    given = _bare(text)
+    joined = {_letters(given), _letters(given.translate(_LEET))}
+    alone = set(_WORD.findall(given))
+    local, _, domain = _bare(email).rpartition("@")
+    words = {_letters(one) for one in (local, _bare(name))}
+    for written in (local, _bare(name), domain.rpartition(".")[0]):
+        words.update(_WORD.findall(written))
+    # Short names are parts of too many other words.
+    return any(
+        word in alone or (len(word) >= _MIN_INSIDE and any(word in one for one in joined))
+        for word in words
+        if len(word) >= _MIN_WORD
+    )
 
 
 def _is_common(text: str) -> bool:
     """Say whether few characters, a short pattern, digits, a row of keys, or one or two well-known words are all there is."""
     plain = text.casefold()
     bare = _letters(plain)
-    if len(set(plain)) < _MIN_DISTINCT or re.fullmatch(r"(.{1,6})\1+.{0,5}", plain) or bare.isdigit():
+    if len(set(plain)) < _MIN_DISTINCT or re.fullmatch(r"(.{1,64})\1+.{0,5}", plain) or bare.isdigit():
         return True
     # People write 0 for o and add digits and signs at the ends; what is left is what is tried first.
     core = re.sub(r"^[^a-z]+|[^a-z]+$", "", plain)
     cores = {"".join(filter(str.isalpha, one)) for one in (core, core.translate(_LEET))}
-    return any(bare in row or bare in row[::-1] for row in _ROWS) or any(_is_made_of(one, _FEW_WORDS) for one in cores)
-
-
-@lru_cache(maxsize=1)
-def _common() -> frozenset[str]:
-    return frozenset(line for line in _COMMON_WORDS.read_text().split() if not line.startswith("#"))
+    return any(bare in row or bare in row[::-1] for row in _ROWS) or any(
+        _is_made_of(one, _FEW_WORDS) for one in {bare, *cores}
+    )
 
 
 def _is_made_of(text: str, most: int) -> bool:
@@ -158,4 +184,9 @@ def _is_made_of(text: str, most: int) -> bool:
         return True
     if most == 0:
         return False
-    return any(_is_made_of(text[len(word) :], most - 1) for word in _common() if text.startswith(word))
+    ends = range(_MIN_WORD, len(text) + 1)
+    return any(_is_known(text[:end]) and _is_made_of(text[end:], most - 1) for end in ends)
+
+
+def _is_known(word: str) -> bool:
+    return word in _OURS or any(word in ranked for ranked in _LISTS)

@@ -26,6 +26,12 @@ COMMON = [
     "switchboard123",
     "administrator!",
     "            ",
+    "trustno1trustno1",
+    "Welcome2Switchboard",
+    "changeme-please!",
+    "liverpoolfc1892",
+    "Correct Horse 1",
+    "Montgomery-Sunshine",
 ]
 FINE = [
     "tall kettle under ice",
@@ -34,6 +40,8 @@ FINE = [
     "zwölf müde Igel",
     "password for the small boat",
     "x7yrlqpwmznt",
+    "correct horse battery staple",
+    "a cat, a hat, and what is that? " * 4 + "It is a very long passphrase.",
 ]
 
 
@@ -61,10 +69,27 @@ def test_a_password_has_twelve_to_256_characters(length: int, is_fit: bool) -> N
 
 @pytest.mark.parametrize(
     "password",
-    ["ada.byron@example.test", "Ada.Byron@Example.Test", "AdaMarieByron", "ada marie byron", "adamariebyron1"],
+    [
+        "ada.byron@example.test",
+        "Ada.Byron@Example.Test",
+        "AdaMarieByron",
+        "ada marie byron",
+        "adamariebyron1",
+        "tall kettle ada.byron",
+        "tall kettle b\u00fdron ice",
+        "tall-byr0n-kettle",
+        "kettle of marie under ice",
+        "example kettle under ice",
+        "the-ada-of-tall-kettles",
+    ],
 )
-def test_a_password_is_not_the_persons_own_name_or_address(password: str) -> None:
+def test_a_password_holds_no_word_of_the_persons_own_name_or_address(password: str) -> None:
     assert passwords.problems_of(password, email="ada.byron@example.test", name="Ada Marie Byron")
+
+
+@pytest.mark.parametrize(("name", "email"), [("Al Ng", "al@al.test"), ("", "a@b.c"), ("Ada Byron", "")])
+def test_a_name_that_is_part_of_many_words_does_not_forbid_them(name: str, email: str) -> None:
+    assert passwords.problems_of("canada kettle alongside ice", email=email, name=name) == []
 
 
 async def test_a_password_fits_its_hash_however_the_keyboard_composes_its_letters() -> None:

@@ -16,7 +16,7 @@ from server.schema.nodes import Kind, gid, uid, uid_or_none
 from server.schema.permissions import query
 from server.schema.results import UserError, anonymous_mutation, mutation
 
-FIT = "12 to 256 characters, none that is easy to guess, and not the person's own name or address."
+FIT = "12 to 256 characters, none that is easy to guess, and without the person's own name or address."
 
 
 @strawberry.input(description="A sign-in.")
