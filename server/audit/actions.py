@@ -57,6 +57,8 @@ class Action(StrEnum):
     APP_GRANT_REUSE = "app:grant:reuse_detected"
     TOKEN_ISSUE = "token:self:issue"  # noqa: S105 - the name of an act
     TOKEN_REVOKE = "token:self:revoke"  # noqa: S105 - the name of an act
+    CREDENTIAL_HAND_OVER = "credential:owner:hand_over"
+    CREDENTIAL_CUT = "credential:end:cut"
     CHANNEL_CONNECT_BEGIN = "channel:connection:begin"
     CHANNEL_CONNECT_REFUSE = "channel:connection:refuse"
     PAGE_CONNECT = "channel:page:connect"

@@ -305,3 +305,42 @@ class EmailNotVouched(DomainError):
 
     def __init__(self) -> None:
         super().__init__("The provider does not confirm your e-mail address. Confirm it there first.")
+
+
+class CredentialsHangOnThis(DomainError):
+    """Tokens or apps would go on without anybody who answers for them, or stop unseen. `data` names those in reach."""
+
+    code = "credential.hang_on_this"
+
+    def __init__(self, ids: Sequence[str], names: Sequence[str], count: int) -> None:
+        super().__init__(
+            f"{count} tokens or apps hang on this. Say credentials: END to end them too, or credentials: HAND_OVER with "
+            "handOverToId to name who answers for them.",
+            path=("credentials",),
+            data={"credentialIds": list(ids), "names": list(names), "count": count},
+        )
+
+
+class ReceiverMayLess(DomainError):
+    """Who shall answer for a credential may not do everything that it may. `data` names the credentials."""
+
+    code = "credential.receiver_may_less"
+
+    def __init__(self, ids: Sequence[str], *, path: Sequence[str]) -> None:
+        super().__init__(
+            "This person may less than what is handed over. Choose somebody who holds its permissions on its units.",
+            path=path,
+            data={"credentialIds": list(ids)},
+        )
+
+
+class CredentialNotTransferable(DomainError):
+    """A personal token or a grant acts as its person and cannot become anybody else's."""
+
+    code = "credential.not_transferable"
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        super().__init__(
+            "Personal tokens and grants act as their person: end them. Only service tokens and apps are handed over.",
+            data={"credentialIds": list(ids)},
+        )

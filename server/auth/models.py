@@ -22,6 +22,11 @@ class AccessTokenRow(TenantRow, Base):
     __tablename__ = "access_token"
     __table_args__ = (
         ForeignKeyConstraint(["organization_id", "member_id"], ["member.organization_id", "member.id"]),
+        ForeignKeyConstraint(["organization_id", "maker_id"], ["member.organization_id", "member.id"]),
+        ForeignKeyConstraint(["organization_id", "owner_id"], ["member.organization_id", "member.id"]),
+        ForeignKeyConstraint(
+            ["organization_id", "parent_id"], ["access_token.organization_id", "access_token.id"], ondelete="CASCADE"
+        ),
         ForeignKeyConstraint(["organization_id", "app_id"], [OAuthAppRow.organization_id, OAuthAppRow.id]),
         ForeignKeyConstraint(["organization_id", "grant_id"], [OAuthGrantRow.organization_id, OAuthGrantRow.id]),
         UniqueConstraint("organization_id", "token_hash"),
@@ -32,6 +37,10 @@ class AccessTokenRow(TenantRow, Base):
         Index(
             "access_token_session_idx", "organization_id", "session_id", postgresql_where=text("session_id IS NOT NULL")
         ),
+        Index(
+            "access_token_parent_idx", "organization_id", "parent_id", postgresql_where=text("parent_id IS NOT NULL")
+        ),
+        Index("access_token_owner_idx", "organization_id", "owner_id", postgresql_where=text("owner_id IS NOT NULL")),
         {"info": walled(Wall.OWN)},
     )
 
@@ -56,6 +65,16 @@ class AccessTokenRow(TenantRow, Base):
     """The sign-in that a SESSION token was made for, and ends with."""
     idle_s: Mapped[int | None]
     """After how many seconds without use the token stops; None means that idleness does not end it."""
+    maker_id: Mapped[UUID | None]
+    """Who made it, or who answered for the app that did; None where nobody knows."""
+    owner_id: Mapped[UUID | None]
+    """Who answers for a SERVICE token: its maker, until it is handed over. None for a token that acts as a member."""
+    parent_id: Mapped[UUID | None]
+    """The token through which it was made: it lives no longer. None: its member or its owner stands in that place."""
+    cut_at: Mapped[datetime | None]
+    """When its end was moved to its parent's, because it would have outlived it."""
+    cut_told_at: Mapped[datetime | None]
+    """When that was written into the trail."""
 
 
 class DevMailRow(Base):

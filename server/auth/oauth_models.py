@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, Uuid
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,14 +19,28 @@ class OAuthAppRow(TenantRow, Base):
     __tablename__ = "oauth_app"
     __table_args__ = (
         ForeignKeyConstraint(["organization_id", "member_id"], ["member.organization_id", "member.id"]),
+        ForeignKeyConstraint(["organization_id", "owner_id"], ["member.organization_id", "member.id"]),
         CheckConstraint("cardinality(unit_ids) > 0", name="some_units"),
+        Index("oauth_app_parent_idx", "organization_id", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+        Index("oauth_app_owner_idx", "organization_id", "owner_id", postgresql_where=text("owner_id IS NOT NULL")),
         {"info": walled(Wall.OWN)},
     )
 
     name: Mapped[str]
     kind: Mapped[AppKind]
     member_id: Mapped[UUID | None]
-    """Who registered it; None if an app did."""
+    """Who registered it, or who answered for the app that did; None where nobody knows."""
+    owner_id: Mapped[UUID | None]
+    """Who answers for it: who registered it, until it is handed over."""
+    parent_id: Mapped[UUID | None]
+    """The token through which it was registered: it lives no longer, nor when that row is gone (tokens refer to apps, so
+    that no foreign key can say it). None: its owner stands in that place."""
+    expires_at: Mapped[datetime | None]
+    """The end of that token, if it has one."""
+    cut_at: Mapped[datetime | None]
+    """When its end was moved to its parent's, because it would have outlived it."""
+    cut_told_at: Mapped[datetime | None]
+    """When that was written into the trail."""
     unit_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
     """The units, each with everything under it, on which its tokens act at most. Only units that leave are taken off."""
     permissions: Mapped[list[str]]

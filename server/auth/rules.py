@@ -36,6 +36,23 @@ class ChallengeKind(StrEnum):
     OIDC_LINK = "OIDC_LINK"
 
 
+class CredentialForm(StrEnum):
+    """What stands in the list of credentials."""
+
+    TOKEN = "TOKEN"  # noqa: S105 - a name
+    APP = "APP"
+    APP_GRANT = "APP_GRANT"
+
+
+class CredentialState(StrEnum):
+    """Whether a credential is of use, and if not, why not."""
+
+    ACTIVE = "ACTIVE"
+    EXPIRED = "EXPIRED"
+    ENDED = "ENDED"
+    PARENT_ENDED = "PARENT_ENDED"
+
+
 class MailPurpose(StrEnum):
     """Why somebody is owed a mail; the worker writes its text, and makes its secret, when it sends."""
 

@@ -7,7 +7,8 @@ import strawberry
 from server.approvals.models import ApprovalState, Verdict
 from server.audit.rules import LegalAccessState, LegalBasis
 from server.auth.oauth_rules import AppGrantType, AppKind
-from server.auth.rules import SignInMethod
+from server.auth.rules import CredentialForm, CredentialState, SignInMethod
+from server.auth.service import Fate as CredentialFate
 from server.auth.service import InvitationState
 from server.campaigns.models import CampaignState
 from server.channels.choices import ListFormat
@@ -55,6 +56,16 @@ strawberry.enum(Drift, name="TemplateDrift", description="How the text of a unit
 strawberry.enum(CampaignState, description="Where a campaign stands.")
 strawberry.enum(ApprovalState, description="Where an approval request stands. VOIDED: the content changed after it.")
 strawberry.enum(Verdict, name="ApprovalVerdict", description="What one approver says.")
+strawberry.enum(CredentialForm, name="CredentialKind", description="What stands in the list of credentials.")
+strawberry.enum(
+    CredentialState,
+    description="Whether a credential is of use. PARENT_ENDED: what it hangs on has ended, expired, or left with its person.",
+)
+strawberry.enum(
+    CredentialFate,
+    name="CredentialFate",
+    description="What becomes of credentials when that on which they hang ends: END them too, or HAND_OVER to a person.",
+)
 strawberry.enum(
     CredentialKind,
     name="TokenKind",
@@ -148,7 +159,10 @@ __all__ = [
     "ConnectionState",
     "ConversationKind",
     "ConversationStatus",
+    "CredentialFate",
+    "CredentialForm",
     "CredentialKind",
+    "CredentialState",
     "DeadLetterSource",
     "Direction",
     "DocumentOperationType",

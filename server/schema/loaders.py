@@ -19,7 +19,7 @@ from server.audit.models import AuditEventRow, LegalAccessRow, LegalHoldRow
 from server.auth import service as auth
 from server.auth.models import AccessTokenRow
 from server.auth.oauth_models import OAuthAppRow, OAuthGrantRow
-from server.auth.service import InvitationView, oauth
+from server.auth.service import CredentialView, InvitationView, oauth
 from server.campaigns import service as campaigns
 from server.campaigns.models import CampaignRow
 from server.campaigns.service import Preview
@@ -294,6 +294,16 @@ class Loaders(ListLoaders):
     def tokens(self) -> DataLoader[UUID, AccessTokenRow | None]:
         """Access tokens."""
         return self.by_id(auth.tokens_by_id)
+
+    @cached_property
+    def credentials(self) -> DataLoader[UUID, CredentialView | None]:
+        """Tokens, apps and grants by the id of either."""
+        return self.by_id(auth.credentials_by_id)
+
+    @cached_property
+    def dependents(self) -> DataLoader[UUID, Sequence[CredentialView] | None]:
+        """What hangs on each token, app or grant."""
+        return self.by_id(auth.dependents_of)
 
     @cached_property
     def apps(self) -> DataLoader[UUID, OAuthAppRow | None]:

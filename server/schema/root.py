@@ -25,6 +25,7 @@ from server.schema.audit.mutations import AuditMutation
 from server.schema.audit.queries import AuditQuery
 from server.schema.auth.app_mutations import AppsMutation
 from server.schema.auth.app_queries import AppsQuery
+from server.schema.auth.credentials import CredentialsMutation, CredentialsQuery
 from server.schema.auth.factors import FactorsMutation, FactorsQuery
 from server.schema.auth.mutations import AuthMutation
 from server.schema.auth.passwords import PasswordMutation
@@ -95,6 +96,7 @@ class Query(
     ConflictsQuery,
     AuthQuery,
     AppsQuery,
+    CredentialsQuery,
     SignInQuery,
     FactorsQuery,
     AuditQuery,
@@ -148,6 +150,7 @@ class Mutation(
     ConflictsMutation,
     AuthMutation,
     AppsMutation,
+    CredentialsMutation,
     SignInMutation,
     PasswordMutation,
     AuditMutation,

@@ -40,6 +40,7 @@ CROSSES_ORGANIZATIONS = {
 
 LOOKS_OVER_UNITS = {
     "server/auth/service/apart.py": "an app must not reach both sides of a wall, whoever makes its token",
+    "server/auth/service/family.py": "what hangs on something is settled as a whole; told is its number, and what is dead",
     "server/auth/service/members.py": "a member has at most so many roles, those that the actor does not see included",
     "server/tenants/service/separation.py": "who works for a competitor is refused by who must not know of it",
 }

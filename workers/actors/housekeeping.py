@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.audit import service as audit
+from server.auth import service as auth
 from server.auth.service import oauth
 from server.channels import service as channels
 from server.documents import service as documents
@@ -22,6 +23,7 @@ async def keep_house(run: Run, job: KeepHouse) -> None:
         await tenants.forget_files(uow)
         await audit.forget_traces(uow)
         await oauth.forget_used(uow)
+        await auth.tell_cuts(uow)
         await channels.tend(uow)
         await documents.forget_old_uses(uow)
         await run.finish(uow)

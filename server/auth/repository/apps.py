@@ -85,7 +85,7 @@ async def list_apps(
     """Return up to `size + 1` apps of the page that the scope manages."""
     statement = (
         select(OAuthAppRow)
-        .where(*_managed(scope), *keyset.beyond(arguments))
+        .where(*managed_by(scope), *keyset.beyond(arguments))
         .order_by(*keyset.order(arguments))
         .limit(arguments.size + 1)
     )
@@ -94,21 +94,22 @@ async def list_apps(
 
 async def apps_by_id(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[OAuthAppRow]:
     """Return those of the apps that the scope manages."""
-    return (await session.scalars(select(OAuthAppRow).where(*_managed(scope), OAuthAppRow.id.in_(ids)))).all()
+    return (await session.scalars(select(OAuthAppRow).where(*managed_by(scope), OAuthAppRow.id.in_(ids)))).all()
 
 
 async def lock_app(session: AsyncSession, scope: Scope, app_id: UUID) -> OAuthAppRow | None:
     """Return an app that the scope manages, locked until the transaction ends."""
     statement = (
         select(OAuthAppRow)
-        .where(*_managed(scope), OAuthAppRow.id == app_id)
+        .where(*managed_by(scope), OAuthAppRow.id == app_id)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
     return (await session.scalars(statement)).one_or_none()
 
 
-def _managed(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def managed_by(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions of the apps that the scope manages: its organization, and the units."""
     same = OAuthAppRow.organization_id == scope.organization_id
     managed = scope.units_with(Permission.APP_MANAGE)
     return same, true() if managed is None else OAuthAppRow.unit_ids.contained_by(managed)
@@ -120,7 +121,7 @@ async def list_grants(
     """Return up to `size + 1` grants of the page that the scope sees."""
     statement = (
         select(OAuthGrantRow)
-        .where(*_seen(scope), *keyset.beyond(arguments))
+        .where(*grants_seen_by(scope), *keyset.beyond(arguments))
         .order_by(*keyset.order(arguments))
         .limit(arguments.size + 1)
     )
@@ -129,10 +130,11 @@ async def list_grants(
 
 async def grants_by_id(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[OAuthGrantRow]:
     """Return those of the grants that the scope sees."""
-    return (await session.scalars(select(OAuthGrantRow).where(*_seen(scope), OAuthGrantRow.id.in_(ids)))).all()
+    return (await session.scalars(select(OAuthGrantRow).where(*grants_seen_by(scope), OAuthGrantRow.id.in_(ids)))).all()
 
 
-def _seen(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def grants_seen_by(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions of the grants that the scope sees: its organization, and whose they are."""
     same = OAuthGrantRow.organization_id == scope.organization_id
     if Permission.APP_MANAGE in scope.everywhere:
         return same, true()

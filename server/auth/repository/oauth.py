@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.auth.models import AccessTokenRow
@@ -31,9 +31,13 @@ class Granted:
 
 
 async def app(session: AsyncSession, organization_id: UUID, app_id: UUID) -> OAuthAppRow | None:
-    """Return an app unless it is archived."""
+    """Return an app unless it has ended: archived, over, or registered through a token that has ended."""
     statement = select(OAuthAppRow).where(
-        OAuthAppRow.organization_id == organization_id, OAuthAppRow.id == app_id, OAuthAppRow.archived_at.is_(None)
+        OAuthAppRow.organization_id == organization_id,
+        OAuthAppRow.id == app_id,
+        OAuthAppRow.archived_at.is_(None),
+        or_(OAuthAppRow.expires_at.is_(None), OAuthAppRow.expires_at > func.clock_timestamp()),
+        or_(OAuthAppRow.parent_id.is_(None), func.ctx.line_lives(OAuthAppRow.organization_id, OAuthAppRow.parent_id)),
     )
     return (await session.scalars(statement)).one_or_none()
 

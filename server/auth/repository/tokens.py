@@ -80,7 +80,9 @@ CROSS JOIN LATERAL (SELECT CASE
 LEFT JOIN unit AS top ON top.organization_id = t.organization_id AND top.parent_id IS NULL AND top.id = ANY (at.roots)
 WHERE t.organization_id = :organization AND t.token_hash = :token_hash AND t.revoked_at IS NULL
   AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())
-  AND p.archived_at IS NULL AND o.revoked_at IS NULL
+  AND p.archived_at IS NULL AND o.revoked_at IS NULL AND (p.expires_at IS NULL OR p.expires_at > clock_timestamp())
+  AND (t.parent_id IS NULL OR ctx.line_lives(t.organization_id, t.parent_id))
+  AND (p.parent_id IS NULL OR ctx.line_lives(p.organization_id, p.parent_id))
   AND (t.idle_s IS NULL OR coalesce(t.last_used_at, t.created_at) > clock_timestamp() - make_interval(secs => t.idle_s))
 """)
 
@@ -132,12 +134,9 @@ def known(permissions: Iterable[str]) -> frozenset[Permission]:
     return frozenset(_BY_NAME[one] for one in permissions if one in _BY_NAME)
 
 
-async def units_of(session: AsyncSession, organization_id: UUID, token_id: UUID) -> Sequence[UUID] | None:
-    """Return the units that a token was cut to; None if it was not."""
-    statement = select(AccessTokenRow.unit_ids).where(
-        AccessTokenRow.organization_id == organization_id, AccessTokenRow.id == token_id
-    )
-    return (await session.scalars(statement)).one_or_none()
+async def token(session: AsyncSession, organization_id: UUID, token_id: UUID) -> AccessTokenRow | None:
+    """Return a token, live or not."""
+    return await session.get(AccessTokenRow, (organization_id, token_id), populate_existing=True)
 
 
 async def note_use(session: AsyncSession, organization_id: UUID, token_id: UUID) -> None:
@@ -167,7 +166,7 @@ async def list_tokens(
     """Return up to `size + 1` tokens of the page that the scope sees."""
     statement = (
         select(AccessTokenRow)
-        .where(*_seen_by(scope), *keyset.beyond(arguments))
+        .where(*seen_by(scope), *keyset.beyond(arguments))
         .order_by(*keyset.order(arguments))
         .limit(arguments.size + 1)
     )
@@ -176,17 +175,19 @@ async def list_tokens(
 
 async def tokens_by_id(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[AccessTokenRow]:
     """Return those of the tokens that the scope sees."""
-    statement = select(AccessTokenRow).where(*_seen_by(scope), AccessTokenRow.id.in_(ids))
+    statement = select(AccessTokenRow).where(*seen_by(scope), AccessTokenRow.id.in_(ids))
     return (await session.scalars(statement)).all()
 
 
-def _seen_by(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def seen_by(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions of the tokens that the scope sees: its organization, and whose or on which units they are."""
     same = AccessTokenRow.organization_id == scope.organization_id
     if Permission.TOKEN_MANAGE in scope.everywhere:
         return same, true()
     managed = [unit for unit, held in scope.by_unit.items() if Permission.TOKEN_MANAGE in held]
     at_units = AccessTokenRow.unit_ids.contained_by(managed)
-    return same, or_(AccessTokenRow.member_id == scope.actor.id, AccessTokenRow.id == scope.actor.id, at_units)
+    mine = (AccessTokenRow.member_id, AccessTokenRow.owner_id, AccessTokenRow.id)
+    return same, or_(*(column == scope.actor.id for column in mine), at_units)
 
 
 async def active_member(session: AsyncSession, organization_id: UUID, member_id: UUID) -> MemberRow | None:

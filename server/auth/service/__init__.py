@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.auth.repository.family import CredentialFilter, CredentialView
 from server.auth.repository.sessions import Affiliation
 from server.auth.service.accounts import (
     NewAccount,
@@ -27,6 +28,18 @@ from server.auth.service.conflicts import (
     withdraw_exception,
 )
 from server.auth.service.factors import second_factor_of
+from server.auth.service.family import (
+    UNDECIDED,
+    Choice,
+    Fate,
+    credential_id,
+    credentials_by_id,
+    dependents_of,
+    end_owned,
+    hand_over,
+    list_credentials,
+    tell_cuts,
+)
 from server.auth.service.given import GivenRole
 from server.auth.service.invitations import (
     Invited,
@@ -91,10 +104,15 @@ from server.auth.service.tokens import (
 )
 
 __all__ = [
+    "UNDECIDED",
     "Affiliation",
     "Caller",
+    "Choice",
+    "CredentialFilter",
+    "CredentialView",
     "Entered",
     "FactorOwed",
+    "Fate",
     "GivenRole",
     "InvitationState",
     "InvitationView",
@@ -120,8 +138,12 @@ __all__ = [
     "create_account",
     "create_invitation",
     "create_role",
+    "credential_id",
+    "credentials_by_id",
     "deactivate_member",
+    "dependents_of",
     "end_all_sessions",
+    "end_owned",
     "end_session",
     "enter",
     "exceptions_by_id",
@@ -130,12 +152,14 @@ __all__ = [
     "grant_exception",
     "grant_membership",
     "granters_of",
+    "hand_over",
     "invitations_by_id",
     "issue",
     "issue_personal_token",
     "issue_service_token",
     "lift_conflict",
     "list_conflicts",
+    "list_credentials",
     "list_exceptions",
     "list_invitations",
     "list_roles",
@@ -162,6 +186,7 @@ __all__ = [
     "session_behind",
     "start_session",
     "state_of",
+    "tell_cuts",
     "tokens_by_id",
     "update_member",
     "update_role",

@@ -6,12 +6,15 @@ All of it takes the lock of `tenants.lock_people`, so that two changes which are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from server.audit import service as audit
 from server.audit.actions import Action
 from server.auth.errors import LastOwner, MemberDeactivated, TooManyGrants
 from server.auth.repository import people as repository
+from server.auth.service import family
+from server.auth.service.family import UNDECIDED, Choice
 from server.auth.service.given import (
     GivenRole,
     permissions_of,
@@ -19,7 +22,7 @@ from server.auth.service.given import (
     require_everywhere,
     require_giving,
 )
-from server.kit.errors import NotFound, Problems
+from server.kit.errors import InvalidInput, NotFound, Problems
 from server.kit.ids import new_id
 from server.tenants import service as tenants
 from server.tenants.errors import AlreadyExists
@@ -64,11 +67,14 @@ async def grant_membership(uow: UnitOfWork, member_id: UUID, unit_id: UUID, give
     return row
 
 
-async def revoke_membership(uow: UnitOfWork, membership_id: UUID) -> UUID:
-    """Take a role away, with effect on the next request and on open subscriptions; return the member's id.
+async def revoke_membership(
+    uow: UnitOfWork, membership_id: UUID, choice: Choice = UNDECIDED
+) -> tuple[UUID, Sequence[UUID]]:
+    """Take a role away, with effect on the next request and on open subscriptions.
 
-    Needs member:manage on the role's unit and every permission of the role there. Raises NotFound, PermissionDenied, and
-    LastOwner for the last active OWNER of the root.
+    Return the member's id, and the service tokens and apps that may now more than the member who answers for them; for
+    these a choice is needed. Needs member:manage on the role's unit and every permission of the role there. Raises
+    NotFound, PermissionDenied, CredentialsHangOnThis, and LastOwner for the last active OWNER of the root.
     """
     await tenants.lock_people(uow)
     row = await repository.membership(uow.session, uow.scope.organization_id, membership_id)
@@ -80,11 +86,15 @@ async def revoke_membership(uow: UnitOfWork, membership_id: UUID) -> UUID:
     await require_giving(uow, row.unit_id, await permissions_taken(uow, given), "membershipId")
     if row.role is Role.OWNER and await _is_root(uow, row.unit_id):
         await _check_other_owner(uow, row.member_id, "membershipId")
+    before = await family.covered_by(uow, row.member_id)
     await uow.session.delete(row)
     await uow.session.flush()
+    after = await family.covered_by(uow, row.member_id)
+    hanging = [one for one in before.values() if one.id not in after]
+    await family.settle(uow, hanging, choice)
     tenants.announce_access(uow)
     await audit.record(uow, Action.MEMBERSHIP_REVOKE, row.member_id, await _told(uow, row.unit_id, given))
-    return row.member_id
+    return row.member_id, [one.id for one in hanging]
 
 
 async def update_member(uow: UnitOfWork, member_id: UUID, name: str) -> None:
@@ -102,21 +112,29 @@ async def update_member(uow: UnitOfWork, member_id: UUID, name: str) -> None:
     await audit.record(uow, Action.MEMBER_EDIT, member_id, {"name": name})
 
 
-async def deactivate_member(uow: UnitOfWork, member_id: UUID) -> None:
+async def deactivate_member(uow: UnitOfWork, member_id: UUID, choice: Choice = UNDECIDED) -> Sequence[UUID]:
     """End everything that a member may do: from the next request on, on open subscriptions, and for all their tokens.
 
     Needs member:manage and everything that the member holds anywhere, on the whole tree. Roles stay, for `reactivate`;
-    tokens are revoked for good. Doing it again changes nothing. Raises NotFound, PermissionDenied, LastOwner.
+    tokens are revoked for good. Doing it again changes nothing. Return the service tokens and apps that the member
+    answered for; for these a choice is needed. Raises NotFound, PermissionDenied, LastOwner, CredentialsHangOnThis.
     """
+    choice.check()
     member = await _governed(uow, member_id)
     if member.deactivated_at is not None:
-        return
+        return []
     await _check_other_owner(uow, member_id, "memberId")
+    if choice.to_member_id == member_id:
+        raise InvalidInput("Name somebody else: this person is deactivated.", path=("handOverToId",))
+    # Before anything ends: what hangs is what lives until now.
+    hanging = await family.owned_by(uow, [member_id])
+    await family.settle(uow, hanging, choice)
     member.deactivated_at = await uow.now()
     await uow.session.flush()
     revoked = await repository.revoke_tokens(uow.session, uow.scope.organization_id, member_id)
     tenants.announce_access(uow)
     await audit.record(uow, Action.MEMBER_DEACTIVATE, member_id, {"tokens": revoked})
+    return [one.id for one in hanging]
 
 
 async def reactivate_member(uow: UnitOfWork, member_id: UUID) -> None:

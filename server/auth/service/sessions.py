@@ -19,6 +19,7 @@ from server.auth.repository import accounts
 from server.auth.repository import sessions as repository
 from server.auth.repository.sessions import Affiliation
 from server.auth.rules import SignInMethod, client_of
+from server.auth.service.lineage import Parent
 from server.auth.service.tokens import NewToken, issue
 from server.config import Settings
 from server.kit.clock import database_now
@@ -157,6 +158,7 @@ async def act_within(database: Database, settings: Settings, session_id: UUID, o
             expires_in=row.expires_at - await database_now(session),
             session_id=row.id,
             idle=_idle(settings),
+            parent=Parent(maker_id=member.member_id),
         )
         async with begin(database, _scope_of(member)) as uow:
             _, secret = await issue(uow, settings.security, wanted)

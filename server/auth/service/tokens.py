@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,6 +15,8 @@ from server.auth.models import AccessTokenRow
 from server.auth.repository import sessions
 from server.auth.repository import tokens as repository
 from server.auth.service.apart import check_app
+from server.auth.service.family import UNDECIDED, Choice, settle, under
+from server.auth.service.lineage import Parent, parent_of
 from server.config import SecuritySettings
 from server.kit.crypto import keyed_hash
 from server.kit.db import Database
@@ -79,6 +81,8 @@ class NewToken:
     """The sign-in that a SESSION token ends with."""
     idle: timedelta | None = None
     """After how long without use the token stops."""
+    parent: Parent = field(default_factory=Parent)
+    """Through what it is made, and who makes it; it ends no later."""
 
 
 async def issue_personal_token(
@@ -100,11 +104,12 @@ async def issue_personal_token(
         raise NotFound(path=("memberId",))
     if uow.scope.limit is not None:
         permissions = uow.scope.limit if permissions is None else uow.scope.limit.intersection(permissions)
+    parent = await parent_of(uow)
     if unit_ids is None:
-        unit_ids = await _units_of_maker(uow)
+        unit_ids = parent.unit_ids
     else:
         await _check_units(uow, unit_ids)
-    wanted = NewToken(CredentialKind.PERSONAL, name, member_id, unit_ids, permissions, expires_in)
+    wanted = NewToken(CredentialKind.PERSONAL, name, member_id, unit_ids, permissions, expires_in, parent=parent)
     return await issue(uow, settings, wanted)
 
 
@@ -125,7 +130,9 @@ async def issue_service_token(
         for permission in sorted(wanted):
             uow.scope.require(permission, unit_id)
     await _check_units(uow, unit_ids)
-    return await issue(uow, settings, NewToken(CredentialKind.SERVICE, name, None, unit_ids, wanted, expires_in))
+    parent = await parent_of(uow)
+    described = NewToken(CredentialKind.SERVICE, name, None, unit_ids, wanted, expires_in, parent=parent)
+    return await issue(uow, settings, described)
 
 
 async def _check_units(uow: UnitOfWork, unit_ids: Collection[UUID]) -> None:
@@ -135,13 +142,6 @@ async def _check_units(uow: UnitOfWork, unit_ids: Collection[UUID]) -> None:
     # Units above the scope are seen, but not reached; a scope that reaches every unit also reaches ids that are none.
     if any(one not in found or not uow.scope.reaches(one) for one in unit_ids):
         raise NotFound(path=("unitIds",))
-
-
-async def _units_of_maker(uow: UnitOfWork) -> Collection[UUID] | None:
-    credential = uow.scope.credential
-    if credential is None:
-        return None
-    return await repository.units_of(uow.session, uow.scope.organization_id, credential.token_id)
 
 
 def _refuse_apps(uow: UnitOfWork) -> None:
@@ -163,6 +163,7 @@ async def mint(uow: UnitOfWork, settings: SecuritySettings, wanted: NewToken) ->
     Raises Separated for an app's token that reaches two units which are kept apart.
     """
     secret = tokens.make(wanted.kind, uow.scope.organization_id)
+    parent, until = wanted.parent, None if wanted.expires_in is None else await uow.now() + wanted.expires_in
     row = AccessTokenRow(
         organization_id=uow.scope.organization_id,
         id=new_id(),
@@ -172,11 +173,14 @@ async def mint(uow: UnitOfWork, settings: SecuritySettings, wanted: NewToken) ->
         member_id=wanted.member_id,
         unit_ids=None if wanted.unit_ids is None else sorted(wanted.unit_ids),
         permissions=None if wanted.permissions is None else sorted(one.value for one in wanted.permissions),
-        expires_at=None if wanted.expires_in is None else await uow.now() + wanted.expires_in,
+        expires_at=parent.cut(until),
         app_id=wanted.app_id,
         grant_id=wanted.grant_id,
         session_id=wanted.session_id,
         idle_s=None if wanted.idle is None else max(1, round(wanted.idle.total_seconds())),
+        maker_id=parent.maker_id,
+        owner_id=parent.maker_id if wanted.kind is CredentialKind.SERVICE else None,
+        parent_id=parent.token_id,
     )
     uow.session.add(row)
     await uow.session.flush()
@@ -197,10 +201,17 @@ async def tokens_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[AccessT
     return await repository.tokens_by_id(uow.session, uow.scope, ids)
 
 
-async def revoke_token(uow: UnitOfWork, token_id: UUID) -> None:
-    """Revoke a token at once. People revoke their own; others need token:manage, and see nothing of it without."""
+async def revoke_token(uow: UnitOfWork, token_id: UUID, choice: Choice = UNDECIDED) -> Sequence[UUID]:
+    """Revoke a token at once; return what hung on it. People revoke their own and what they answer for; others need
+    token:manage, and see nothing of it without.
+
+    Raises CredentialsHangOnThis when tokens or apps were made through it and nobody chose what becomes of them.
+    """
     if not await repository.tokens_by_id(uow.session, uow.scope, [token_id]):
         raise NotFound(path=("tokenId",))
+    hanging = await under(uow, [token_id])
+    await settle(uow, hanging, choice, may_end=True)
     await repository.revoke(uow.session, uow.scope.organization_id, token_id)
     tenants.announce_access(uow)
     await audit.record(uow, Action.TOKEN_REVOKE, token_id)
+    return [one.id for one in hanging]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.auth import leaving as auth
+from server.auth.service import end_owned
 from server.privacy.parts import ERASED
 from server.privacy.service.export import export
 from server.privacy.service.turns import ROWS_AT_ONCE, At, More, StepDone, Turn
@@ -46,6 +47,7 @@ async def remove_staff(uow: UnitOfWork, at: At) -> Turn:
     at.add("membership", staff.memberships)
     removed = await auth.remove_tokens(uow, at.unit_ids, staff.deactivated_ids)
     apps = await auth.remove_apps(uow, at.unit_ids, staff.deactivated_ids)
+    ended = await end_owned(uow, staff.deactivated_ids)
     await sends.cancel_queued(uow, at.unit_ids, ROWS_AT_ONCE)
     tenants.announce_access(uow)
     at.move(staff.memberships)
@@ -58,6 +60,7 @@ async def remove_staff(uow: UnitOfWork, at: At) -> Turn:
         apps_archived=apps.archived,
         apps_cut=apps.cut,
         app_grants_revoked=apps.grants_revoked,
+        credentials_ended=ended,
         member_ids=[str(one) for one in staff.deactivated_ids],
     )
     return StepDone()

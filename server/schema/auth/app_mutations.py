@@ -10,8 +10,10 @@ import strawberry
 from server.auth.service import oauth
 from server.auth.service.oauth import AppChange, NewApp
 from server.schema.auth.app_types import App, AppGrant
+from server.schema.auth.credential_types import Credential
+from server.schema.auth.credentials import hung
 from server.schema.context import Info
-from server.schema.cost import USER_ERRORS
+from server.schema.cost import USER_ERRORS, held
 from server.schema.enums import AppGrantType, AppKind, Permission
 from server.schema.nodes import Kind, found, gid, uid, uids
 from server.schema.results import UserError, mutation, perform
@@ -118,6 +120,11 @@ class AppArchivePayload:
     """Result of appArchive."""
 
     app: App | None = strawberry.field(default=None, description="The app as it is now.")
+    credentials: list[Credential] = strawberry.field(
+        default_factory=list,
+        description="The grants and its own tokens that ended with it, as far as the caller sees them.",
+        directives=held(10),
+    )
     user_errors: list[UserError] = strawberry.field(
         default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
     )
@@ -208,11 +215,12 @@ class AppsMutation:
         """Archive an app."""
 
         async def effect(uow: UnitOfWork) -> Mapping[str, object]:
-            row = await oauth.archive_app(uow, uid(Kind.APP, input.app_id, "appId"))
-            return {"app": gid(Kind.APP, row.id)}
+            app_id = uid(Kind.APP, input.app_id, "appId")
+            ended = await oauth.archive_app(uow, app_id)
+            return {"app": gid(Kind.APP, app_id), "credentials": [str(one) for one in ended]}
 
         done = await perform(info, input, effect)
-        return AppArchivePayload(app=await found(info.context, done["app"], App))
+        return AppArchivePayload(app=await found(info.context, done["app"], App), credentials=await hung(info, done))
 
     @mutation(
         None,

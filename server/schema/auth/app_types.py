@@ -10,6 +10,7 @@ import strawberry
 
 from server.auth import oauth_rules as rules
 from server.auth.oauth_models import OAuthAppRow, OAuthGrantRow
+from server.schema.auth.credential_types import Credential, credential
 from server.schema.context import ApiContext, Info
 from server.schema.cost import LOADED, held, loaded
 from server.schema.declarations import readable
@@ -49,6 +50,10 @@ class App(Node):
     former_secret_until: datetime | None = strawberry.field(
         description="Until when the secret before the newest works; null if there is none."
     )
+    expires_at: datetime | None = strawberry.field(
+        description="When it stops by itself, with the token it was registered through; null for never."
+    )
+    key: strawberry.Private[UUID]
     unit_keys: strawberry.Private[list[UUID]]
     member_key: strawberry.Private[UUID | None]
 
@@ -66,9 +71,19 @@ class App(Node):
             created_at=row.created_at,
             archived_at=row.archived_at,
             former_secret_until=row.former_secret_until,
+            expires_at=row.expires_at,
+            key=row.id,
             unit_keys=row.unit_ids,
             member_key=row.member_id,
         )
+
+    @strawberry.field(
+        description="Its place among tokens, apps and grants: who made it, what it hangs on, what hangs on it.",
+        directives=LOADED,
+    )
+    async def credential(self, info: Info) -> Credential | None:
+        """Resolve the credential."""
+        return await credential(info, self.key)
 
     @strawberry.field(
         description="The units, each with everything under it, on which its tokens act at most.", directives=loaded(25)
@@ -77,7 +92,10 @@ class App(Node):
         """Resolve those of the units that the caller sees."""
         return await _units(info, self.unit_keys)
 
-    @strawberry.field(description="Who registered it; null for an app, and for people out of reach.", directives=LOADED)
+    @strawberry.field(
+        description="Who registered it, or who answered for the app that did; null for people out of reach.",
+        directives=LOADED,
+    )
     async def registered_by(self, info: Info) -> Member | None:
         """Resolve the member."""
         row = None if self.member_key is None else await info.context.loaders.members.load(self.member_key)
@@ -95,6 +113,7 @@ class AppGrant(Node):
     )
     created_at: datetime = strawberry.field(description="When the person agreed.")
     revoked_at: datetime | None = strawberry.field(description="Since when it is ended; null while it is not.")
+    key: strawberry.Private[UUID]
     app_key: strawberry.Private[UUID]
     unit_keys: strawberry.Private[list[UUID]]
     member_key: strawberry.Private[UUID]
@@ -108,10 +127,19 @@ class AppGrant(Node):
             permissions=_permissions(row.permissions),
             created_at=row.created_at,
             revoked_at=row.revoked_at,
+            key=row.id,
             app_key=row.app_id,
             unit_keys=row.unit_ids,
             member_key=row.member_id,
         )
+
+    @strawberry.field(
+        description="Its place among tokens, apps and grants: who made it, what it hangs on, what hangs on it.",
+        directives=LOADED,
+    )
+    async def credential(self, info: Info) -> Credential | None:
+        """Resolve the credential."""
+        return await credential(info, self.key)
 
     @strawberry.field(description="The app; null without app:manage on its units.", directives=LOADED)
     async def app(self, info: Info) -> App | None:

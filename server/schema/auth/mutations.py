@@ -11,10 +11,12 @@ import strawberry
 
 from server.auth import service
 from server.kit.errors import DomainError, InvalidInput, Problems
+from server.schema.auth.credential_types import Credential
+from server.schema.auth.credentials import choice_of, hung
 from server.schema.auth.types import Token
 from server.schema.context import Info
-from server.schema.cost import USER_ERRORS
-from server.schema.enums import CredentialKind, Permission
+from server.schema.cost import USER_ERRORS, held
+from server.schema.enums import CredentialFate, CredentialKind, Permission
 from server.schema.nodes import Kind, found, gid, uid, uids
 from server.schema.results import UserError, mutation, perform
 from server.tenants.rules import MAX_NAME
@@ -46,7 +48,9 @@ class TokenCreateInput:
         description="One unit of a SERVICE token.",
         deprecation_reason="Use kind: SERVICE with unitIds. Removal on 2027-06-01.",
     )
-    expires_in_days: int = strawberry.field(default=90, description="After how many days it stops: 1 to 366.")
+    expires_in_days: int = strawberry.field(
+        default=90, description="After how many days it stops: 1 to 366, but no later than what makes it."
+    )
 
 
 @strawberry.input(description="The end of a token.")
@@ -54,6 +58,13 @@ class TokenRevokeInput:
     """Which token."""
 
     token_id: strawberry.ID = strawberry.field(description="The token.")
+    credentials: CredentialFate | None = strawberry.field(
+        default=None,
+        description="What becomes of the tokens and apps that were made through it; needed where there are any.",
+    )
+    hand_over_to_id: strawberry.ID | None = strawberry.field(
+        default=None, description="With HAND_OVER: an active member who holds all that they may, on all their units."
+    )
 
 
 @strawberry.type(description="The new token with its secret, or why there is none.")
@@ -75,6 +86,11 @@ class TokenRevokePayload:
     """Result of tokenRevoke."""
 
     token: Token | None = strawberry.field(default=None, description="The token as it is now.")
+    credentials: list[Credential] = strawberry.field(
+        default_factory=list,
+        description="The tokens and apps that were made through it, as they are now.",
+        directives=held(10),
+    )
     user_errors: list[UserError] = strawberry.field(
         default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
     )
@@ -88,7 +104,7 @@ class AuthMutation:
         None,
         TokenCreatePayload,
         "Make a token of one's own, or a SERVICE token, which needs token:manage on its units. No token can make one that "
-        "may do more or reaches further than itself, and none that an app got from a person can make any.",
+        "may do more, reaches further or lives longer than itself, and none that an app got from a person can make any.",
     )
     async def token_create(
         self, info: Info, input: Annotated[TokenCreateInput, strawberry.argument(description="The token.")]
@@ -106,7 +122,12 @@ class AuthMutation:
             token=await found(info.context, done["token"], Token), secret=secrets[0] if secrets else None
         )
 
-    @mutation(None, TokenRevokePayload, "Revoke a token at once. People revoke their own; others need token:manage.")
+    @mutation(
+        None,
+        TokenRevokePayload,
+        "Revoke a token at once. People revoke their own and what they answer for; others need token:manage. Refused with "
+        "CREDENTIAL_HANG_ON_THIS while tokens or apps that were made through it live and nothing is said about these.",
+    )
     async def token_revoke(
         self, info: Info, input: Annotated[TokenRevokeInput, strawberry.argument(description="Which token.")]
     ) -> TokenRevokePayload | None:
@@ -114,11 +135,14 @@ class AuthMutation:
 
         async def effect(uow: UnitOfWork) -> Mapping[str, object]:
             token_id = uid(Kind.TOKEN, input.token_id, "tokenId")
-            await service.revoke_token(uow, token_id)
-            return {"token": gid(Kind.TOKEN, token_id)}
+            choice = choice_of(input.credentials, input.hand_over_to_id)
+            hanging = await service.revoke_token(uow, token_id, choice)
+            return {"token": gid(Kind.TOKEN, token_id), "credentials": [str(one) for one in hanging]}
 
         done = await perform(info, input, effect)
-        return TokenRevokePayload(token=await found(info.context, done["token"], Token))
+        return TokenRevokePayload(
+            token=await found(info.context, done["token"], Token), credentials=await hung(info, done)
+        )
 
 
 async def _issue(uow: UnitOfWork, info: Info, input: TokenCreateInput) -> tuple[strawberry.ID, str]:

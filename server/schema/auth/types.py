@@ -9,6 +9,7 @@ import strawberry
 
 from server.auth.models import AccessTokenRow
 from server.schema.auth.app_types import App
+from server.schema.auth.credential_types import Credential, credential
 from server.schema.context import ApiContext, Info
 from server.schema.cost import LOADED, held, loaded
 from server.schema.declarations import readable
@@ -31,6 +32,7 @@ class Token(Node):
     expires_at: datetime | None = strawberry.field(description="When it stops by itself; null for never.")
     last_used_at: datetime | None = strawberry.field(description="When it was last used, as far as it is known.")
     revoked_at: datetime | None = strawberry.field(description="Since when it is revoked; null while it is not.")
+    key: strawberry.Private[UUID]
     member_key: strawberry.Private[UUID | None]
     unit_keys: strawberry.Private[list[UUID] | None]
     app_key: strawberry.Private[UUID | None]
@@ -47,10 +49,19 @@ class Token(Node):
             expires_at=row.expires_at,
             last_used_at=row.last_used_at,
             revoked_at=row.revoked_at,
+            key=row.id,
             member_key=row.member_id,
             unit_keys=row.unit_ids,
             app_key=row.app_id,
         )
+
+    @strawberry.field(
+        description="Its place among tokens, apps and grants: who made it, what it hangs on, what hangs on it.",
+        directives=LOADED,
+    )
+    async def credential(self, info: Info) -> Credential | None:
+        """Resolve the credential."""
+        return await credential(info, self.key)
 
     @strawberry.field(
         description="The app that holds an OAUTH token; null for other kinds, and without app:manage.",

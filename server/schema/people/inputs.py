@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import strawberry
 
-from server.schema.cost import USER_ERRORS
-from server.schema.enums import Permission, Role
+from server.schema.auth.credential_types import Credential
+from server.schema.cost import USER_ERRORS, held
+from server.schema.enums import CredentialFate, Permission, Role
 from server.schema.people.types import Invitation
 from server.schema.results import UserError
 from server.schema.tenants.types import CustomRole, Member, Membership
@@ -26,6 +27,13 @@ class MembershipRevokeInput:
     """Which grant."""
 
     membership_id: strawberry.ID = strawberry.field(description="The grant.")
+    credentials: CredentialFate | None = strawberry.field(
+        default=None,
+        description="What becomes of service tokens and apps that may more than their owner does then; needed if there are any.",
+    )
+    hand_over_to_id: strawberry.ID | None = strawberry.field(
+        default=None, description="With HAND_OVER: an active member who holds all that they may, on all their units."
+    )
 
 
 @strawberry.input(description="A change of a member.")
@@ -41,6 +49,13 @@ class MemberInput:
     """Whom."""
 
     member_id: strawberry.ID = strawberry.field(description="Whom.")
+    credentials: CredentialFate | None = strawberry.field(
+        default=None,
+        description="memberDeactivate: what becomes of the service tokens and apps they answer for; needed if there are any.",
+    )
+    hand_over_to_id: strawberry.ID | None = strawberry.field(
+        default=None, description="With HAND_OVER: an active member who holds all that they may, on all their units."
+    )
 
 
 @strawberry.input(description="A new role.")
@@ -106,6 +121,11 @@ class MembershipRevokePayload:
     member: Member | None = strawberry.field(
         default=None, description="The member as it is now; null if the caller does not see that person any more."
     )
+    credentials: list[Credential] = strawberry.field(
+        default_factory=list,
+        description="The service tokens and apps that hung on the role, as they are now.",
+        directives=held(10),
+    )
     user_errors: list[UserError] = strawberry.field(
         default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
     )
@@ -116,6 +136,11 @@ class MemberPayload:
     """Result of what is done to one member."""
 
     member: Member | None = strawberry.field(default=None, description="The member as it is now.")
+    credentials: list[Credential] = strawberry.field(
+        default_factory=list,
+        description="The service tokens and apps of a member who was deactivated, as they are now.",
+        directives=held(10),
+    )
     user_errors: list[UserError] = strawberry.field(
         default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
     )

@@ -10,6 +10,8 @@ import strawberry
 
 from server.auth import service
 from server.auth.service import GivenRole, NewInvitation
+from server.kit.errors import InvalidInput
+from server.schema.auth.credentials import choice_of, hung
 from server.schema.context import Info
 from server.schema.nodes import Kind, found, gid, uid, uid_or_none
 from server.schema.people.inputs import (
@@ -81,11 +83,15 @@ class PeopleMutation:
         """Revoke a role."""
 
         async def effect(uow: UnitOfWork) -> Mapping[str, object]:
-            member_id = await service.revoke_membership(uow, uid(Kind.MEMBERSHIP, input.membership_id, "membershipId"))
-            return {"member": gid(Kind.MEMBER, member_id)}
+            membership_id = uid(Kind.MEMBERSHIP, input.membership_id, "membershipId")
+            choice = choice_of(input.credentials, input.hand_over_to_id)
+            member_id, hanging = await service.revoke_membership(uow, membership_id, choice)
+            return {"member": gid(Kind.MEMBER, member_id), "credentials": [str(one) for one in hanging]}
 
         done = await perform(info, input, effect)
-        return MembershipRevokePayload(member=await found(info.context, done["member"], Member))
+        return MembershipRevokePayload(
+            member=await found(info.context, done["member"], Member), credentials=await hung(info, done)
+        )
 
     @mutation(
         None, MemberPayload, "Change a member's name: one's own, or with member:manage on the whole tree anybody's."
@@ -100,14 +106,25 @@ class PeopleMutation:
         Permission.MEMBER_MANAGE,
         MemberPayload,
         "End everything that a member may do, with effect on the next request and within 2 seconds on open subscriptions;"
-        " their tokens are revoked for good. Needs member:manage and all that the member holds, on the whole tree; the last"
+        " their tokens are revoked for good. Refused with CREDENTIAL_HANG_ON_THIS while they answer for service tokens or"
+        " apps and nothing is said about these. Needs member:manage and all that the member holds, on the whole tree; the last"
         " OWNER of the organization stays.",
     )
     async def member_deactivate(
         self, info: Info, input: Annotated[MemberInput, strawberry.argument(description="Whom.")]
     ) -> MemberPayload | None:
         """Deactivate a member."""
-        return await _member(info, input, service.deactivate_member)
+
+        async def effect(uow: UnitOfWork) -> Mapping[str, object]:
+            member_id = uid(Kind.MEMBER, input.member_id, "memberId")
+            choice = choice_of(input.credentials, input.hand_over_to_id)
+            hanging = await service.deactivate_member(uow, member_id, choice)
+            return {"member": gid(Kind.MEMBER, member_id), "credentials": [str(one) for one in hanging]}
+
+        done = await perform(info, input, effect)
+        return MemberPayload(
+            member=await found(info.context, done["member"], Member), credentials=await hung(info, done)
+        )
 
     @mutation(
         Permission.MEMBER_MANAGE,
@@ -118,6 +135,8 @@ class PeopleMutation:
         self, info: Info, input: Annotated[MemberInput, strawberry.argument(description="Whom.")]
     ) -> MemberPayload | None:
         """Reactivate a member."""
+        if input.credentials is not None or input.hand_over_to_id is not None:
+            raise InvalidInput("Nothing hangs on somebody who comes back: leave it out.", path=("credentials",))
         return await _member(info, input, service.reactivate_member)
 
     @mutation(

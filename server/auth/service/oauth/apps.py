@@ -14,6 +14,8 @@ from server.auth.oauth_models import OAuthAppRow, OAuthGrantRow
 from server.auth.oauth_rules import AppGrantType, AppKind, Secret
 from server.auth.repository import apps as repository
 from server.auth.repository import oauth as protocol
+from server.auth.service.family import under_app
+from server.auth.service.lineage import parent_of
 from server.config import SecuritySettings
 from server.kit.crypto import keyed_hash
 from server.kit.errors import DomainError, InvalidInput, NotFound, Problems
@@ -21,7 +23,7 @@ from server.kit.ids import new_id
 from server.kit.pagination import Keyset, Page, PageArguments, SortKey
 from server.tenants import service as tenants
 from server.tenants.rules import Permission, UnitFilter, UnitKind
-from server.tenants.scope import ActorKind, CredentialKind
+from server.tenants.scope import CredentialKind
 from server.tenants.uow import UnitOfWork
 
 
@@ -58,13 +60,16 @@ async def register_app(uow: UnitOfWork, security: SecuritySettings, wanted: NewA
     _require_all(uow, [Permission.APP_MANAGE], unit_ids)
     _check(wanted.name, wanted.kind, wanted.grant_types, wanted.permissions, wanted.redirect_uris)
     _require_all(uow, wanted.permissions, unit_ids)
-    secret = rules.make_secret(Secret.CLIENT, uow.scope.organization_id)
+    secret, parent = rules.make_secret(Secret.CLIENT, uow.scope.organization_id), await parent_of(uow)
     row = OAuthAppRow(
         organization_id=uow.scope.organization_id,
         id=new_id(),
         name=wanted.name,
         kind=wanted.kind,
-        member_id=uow.scope.actor.id if uow.scope.actor.kind is ActorKind.MEMBER else None,
+        member_id=parent.maker_id,
+        owner_id=parent.maker_id,
+        parent_id=parent.token_id,
+        expires_at=parent.expires_at,
         unit_ids=unit_ids,
         permissions=_names(wanted.permissions),
         redirect_uris=list(wanted.redirect_uris),
@@ -117,13 +122,17 @@ async def rotate_secret(
     return row, secret
 
 
-async def archive_app(uow: UnitOfWork, app_id: UUID) -> OAuthAppRow:
-    """End an app for good: none of its tokens is taken from the next request on. Needs app:manage on its units."""
+async def archive_app(uow: UnitOfWork, app_id: UUID) -> Sequence[UUID]:
+    """End an app for good: none of its tokens is taken from the next request on. Needs app:manage on its units.
+
+    Return the grants and tokens that ended with it: they are the app's own, and nobody else could go on with them.
+    """
     row = await _managed(uow, app_id)
+    hanging = await under_app(uow, app_id)
     row.archived_at = await uow.now()
     tenants.announce_access(uow)
-    await audit.record(uow, Action.APP_ARCHIVE, row.id, {"name": row.name})
-    return row
+    await audit.record(uow, Action.APP_ARCHIVE, row.id, {"name": row.name, "ended": len(hanging)})
+    return [one.id for one in hanging]
 
 
 async def list_apps(uow: UnitOfWork, arguments: PageArguments) -> Page[OAuthAppRow]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from enum import StrEnum
 
 from authlib.oauth2 import rfc9207
@@ -15,10 +16,11 @@ from authlib.oauth2.rfc6749 import AuthorizationServer, InvalidClientError, Inva
 from sqlalchemy.util import await_only
 
 from server.auth import oauth_rules as rules
-from server.auth.oauth_models import OAuthGrantRow, OAuthRefreshTokenRow
+from server.auth.oauth_models import OAuthAppRow, OAuthGrantRow, OAuthRefreshTokenRow
 from server.auth.oauth_rules import Secret
 from server.auth.repository import oauth as repository
 from server.auth.repository.oauth import Granted
+from server.auth.service.lineage import Parent
 from server.auth.service.oauth.clients import Client
 from server.auth.service.oauth.wire import Asked, Reply, Request, refusal
 from server.auth.service.tokens import NewToken, mint
@@ -108,7 +110,7 @@ class Server(AuthorizationServer):
         expires_in: int | None = None,
         include_refresh_token: bool = True,
     ) -> dict[str, object]:
-        allowed = client.get_allowed_scope(scope)
+        allowed, lifetime = client.get_allowed_scope(scope), self._until_end(client.app, rules.ACCESS_LIFETIME)
         if allowed is None:  # the app may less by now than the person once granted
             raise InvalidScopeError
         wanted = NewToken(
@@ -117,32 +119,37 @@ class Server(AuthorizationServer):
             None if user is None else user.member.id,
             client.app.unit_ids if user is None else user.grant.unit_ids,
             rules.permissions_of(allowed),
-            rules.ACCESS_LIFETIME,
+            lifetime,
             app_id=client.app.id,
             grant_id=None if user is None else user.grant.id,
+            parent=Parent(maker_id=client.app.owner_id if user is None else user.member.id),
         )
         _, secret = await_only(mint(self.uow, self.security, wanted))
         made: dict[str, object] = {
             "token_type": "Bearer",
             "access_token": secret,
-            "expires_in": round(rules.ACCESS_LIFETIME.total_seconds()),
+            "expires_in": int(lifetime.total_seconds()),
             "scope": allowed,
         }
         if user is not None and include_refresh_token and client.check_grant_type("refresh_token"):
-            made["refresh_token"] = self._make_refresh_token(user.grant)
+            made["refresh_token"] = self._make_refresh_token(user.grant, client.app)
         return made
 
-    def _make_refresh_token(self, grant: OAuthGrantRow) -> str:
+    def _make_refresh_token(self, grant: OAuthGrantRow, app: OAuthAppRow) -> str:
         secret = rules.make_secret(Secret.REFRESH, self.organization_id)
         self.newest = OAuthRefreshTokenRow(
             organization_id=self.organization_id,
             id=new_id(),
             grant_id=grant.id,
             token_hash=self.digest(secret),
-            expires_at=self.now + rules.REFRESH_LIFETIME,
+            expires_at=self.now + self._until_end(app, rules.REFRESH_LIFETIME),
         )
         self.uow.session.add(self.newest)
         return secret
+
+    def _until_end(self, app: OAuthAppRow, lifetime: timedelta) -> timedelta:
+        """Cut a lifetime to what is left of the app's own."""
+        return lifetime if app.expires_at is None else min(lifetime, app.expires_at - self.now)
 
 
 async def within(
