@@ -174,4 +174,6 @@ async def test_ids_of_all_kinds_together_cost_the_same_for_one_of_each_as_for_tw
 
     assert sorted(each["__typename"] for each in one.data["nodes"]) == KINDS
     assert sorted(each["__typename"] for each in two.data["nodes"]) == sorted(KINDS * 2)
+    # Messages and notes leave their traces when their rows are there: together or one after the other, as it happens.
+    of_one, of_two = [[text for text in some if "read_trace" not in text] for some in (of_one, of_two)]
     assert kinds(of_two) == kinds(of_one)
