@@ -100,7 +100,9 @@ def _object(name: str) -> GraphQLObjectType:
 def ways() -> Mapping[str, tuple[str, ...]]:
     """Return the shortest way to each type of object that is reached below a connection of the root."""
     roots = Shapes(schema()).roots("query")
-    ahead = deque(((name,), one) for name, one in roots.items() if is_connection(one.type) and _is_askable(name, one))
+    ahead: deque[tuple[tuple[str, ...], GraphQLField]] = deque(
+        ((name,), one) for name, one in roots.items() if is_connection(one.type) and _is_askable(name, one)
+    )
     found: dict[str, tuple[str, ...]] = {}
     while ahead:
         way, one = ahead.popleft()

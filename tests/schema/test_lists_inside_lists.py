@@ -74,7 +74,7 @@ async def _an_inbox(database: Database, agency: AnOrganization, clerk: APerson, 
 
 def _shown(answer: Answer) -> list[tuple[list[str], list[str]]]:
     return [
-        tuple([one["text"] for one in node[name]["nodes"]] for name in ("messages", "notes"))
+        ([one["text"] for one in node["messages"]["nodes"]], [one["text"] for one in node["notes"]["nodes"]])
         for node in answer.data["conversations"]["nodes"]
     ]
 
