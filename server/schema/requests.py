@@ -46,6 +46,18 @@ def read(request: Request, body: bytes) -> Wanted:
     return _wanted(data)
 
 
+def read_query(request: Request) -> Wanted:
+    """Read the members of a GET, as GraphQL over HTTP has them: objects are written as JSON. Only where GET is offered."""
+    data: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if name in data:
+            try:
+                data[name] = orjson.loads(data[name])
+            except orjson.JSONDecodeError as error:
+                raise Malformed(f"{name} is not JSON in UTF-8.") from error
+    return _wanted(data)
+
+
 def _wanted(data: dict[str, Any]) -> Wanted:
     query, document_id = data.get("query"), data.get("documentId")
     variables, name = data.get("variables"), data.get("operationName")

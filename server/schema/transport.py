@@ -39,7 +39,17 @@ from server.schema.errors import (
 from server.schema.limits import Prepared, name_of
 from server.schema.metering import Bounds, Meter, metered
 from server.schema.pricing import INTROSPECTION
-from server.schema.requests import MODERN, Wanted, bearer, build_of, cookie_token, read, request_id_of, sender_of
+from server.schema.requests import (
+    MODERN,
+    Wanted,
+    bearer,
+    build_of,
+    cookie_token,
+    read,
+    read_query,
+    request_id_of,
+    sender_of,
+)
 from server.schema.root import ApiSchema
 from server.schema.sockets import SocketEndpoint
 from server.tenants.scope import Scope as Caller
@@ -60,12 +70,14 @@ class HttpEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         request = Request(scope, receive)
-        if request.method == "GET" and _is_open(self._services):
+        is_get = request.method == "GET"  # offered in development only, see `routes`
+        if is_get and not request.query_params.keys() & {"query", "documentId"}:
             await HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))(scope, receive, send)
             return
         request_id = request_id_of(scope)
         try:
-            answer = await self._answer(request, read(request, await request.body()), request_id)
+            wanted = read_query(request) if is_get else read(request, await request.body())
+            answer = await self._answer(request, wanted, request_id)
         except (ApiError, Unavailable, TookTooLong, GraphQLError) as error:
             answer = answers.refused(error, request_id)
         is_modern = MODERN in request.headers.get("accept", "")
@@ -91,11 +103,11 @@ class HttpEndpoint:
                 served = await self._served(wanted, context.caller)
                 prepared = self._schema.documents.read(served.text)
                 context.prepared = prepared
-                answer = await self._run(context, prepared, wanted)
+                answer = await self._run(context, prepared, wanted, only_queries=request.method == "GET")
                 self._note_use(context.scope, served, prepared.chosen(wanted.operation_name), build_of(request))
                 return answer
             context.prepared = prepared
-            return await self._run(context, prepared, wanted)
+            return await self._run(context, prepared, wanted, only_queries=request.method == "GET")
 
     async def _served(self, wanted: Wanted, caller: Caller | None) -> Served:
         mode = self._services.settings.web.document_mode
@@ -140,9 +152,11 @@ class HttpEndpoint:
             raise Unauthenticated
         services.admission.remember(token, context.caller.organization_id)
 
-    async def _run(self, context: ApiContext, prepared: Prepared, wanted: Wanted) -> Answer:
+    async def _run(self, context: ApiContext, prepared: Prepared, wanted: Wanted, *, only_queries: bool) -> Answer:
         documents = self._schema.documents
         operation = prepared.chosen(wanted.operation_name)
+        if only_queries and operation.operation is not OperationType.QUERY:
+            raise Malformed("GET carries queries only: send mutations by POST.")
         if operation.operation is OperationType.SUBSCRIPTION:
             raise Malformed(
                 "Subscriptions go over the WebSocket, by graphql-transport-ws; send queries and mutations here."

@@ -93,7 +93,7 @@ def before(postgres: Server, worker_id: str) -> Iterator[Before]:
     postgres.create_database(name)
     config = Config(str(ROOT / "alembic.ini"))
     config.attributes["url"] = postgres.owner_url(name)
-    command.upgrade(config, "0016")
+    command.upgrade(config, "0018")
     url = postgres.owner_url(name).replace("postgresql+psycopg://", "postgresql://", 1)
     with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
         made = Before(config, connection, new_id(), new_id(), new_id())

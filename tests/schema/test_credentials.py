@@ -215,7 +215,7 @@ async def test_a_token_cannot_set_free_what_hangs_on_it(
     may = ["TEMPLATE_READ", "TOKEN_MANAGE", "MEMBER_READ"]
     through = await a_token(api, admin.token, "For a day", permissions=may, expiresInDays=1)
     bot = await a_token(api, through["secret"], "Bot", at=agency.units["client 1"])
-    wanted = {"credentialIds": [bot["token"]["id"]], "toMemberId": mem(admin)}
+    wanted = {"tokenIds": [bot["token"]["id"]], "toMemberId": mem(admin)}
 
     by_token = await change(api, "credentialHandOver", HUNG, wanted, token=through["secret"])
     in_person = await change(api, "credentialHandOver", "credentials { expiresAt }", wanted, token=admin.token)
@@ -237,7 +237,7 @@ async def test_credentials_are_handed_to_active_people_who_hold_all_that_they_ma
     await change(api, "memberDeactivate", ENDED, {"memberId": mem(gone)}, token=owner.token)
 
     async def handed(to: APerson, *ids: str, by: APerson = owner) -> list[str]:
-        wanted = {"credentialIds": list(ids or [bot["token"]["id"]]), "toMemberId": mem(to)}
+        wanted = {"tokenIds": list(ids or [bot["token"]["id"]]), "toMemberId": mem(to)}
         return codes(await change(api, "credentialHandOver", HUNG, wanted, token=by.token))
 
     assert await handed(sibling) == ["CREDENTIAL_RECEIVER_MAY_LESS"]
@@ -287,7 +287,9 @@ async def test_what_nobody_answers_for_is_listed_and_goes_on_until_it_is_handed_
 
     orphans = await listed(api, owner, isOrphaned=True)
     taken = [await is_taken(api, one) for one in (unknown, left["secret"])]
-    wanted = {"credentialIds": [one["id"] for one in orphans.values()], "toMemberId": mem(owner)}
+    robot = (await a_robot(api, owner.token))["app"]["id"]
+    ids = [one["id"] for one in orphans.values()]
+    wanted = {"tokenIds": ids, "appIds": [robot], "toMemberId": mem(owner)}
     done = await change(api, "credentialHandOver", HUNG, wanted, token=owner.token)
 
     assert (orphans.keys(), taken) == ({"Unknown", "Left"}, [True, True])

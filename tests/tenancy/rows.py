@@ -167,6 +167,9 @@ def _a_row(table: Table, known: Mapping[str, Row], canary: Canary) -> Row:
     for constraint in table.foreign_key_constraints:
         for column, element in zip(constraint.columns, constraint.elements, strict=True):
             target = element.column
+            if target.table is table and table.name not in known:  # the first of its table hangs on no other
+                row[column.name] = None
+                continue
             row[column.name] = known[target.table.name][target.name]
     row |= {name: known["organization"][name] for name in ("organization_id",) if name in table.columns}
     row |= {"unit_id": known["unit"]["id"]} if "unit_id" in table.columns else {}

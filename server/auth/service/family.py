@@ -166,10 +166,10 @@ async def hand_over(uow: UnitOfWork, ids: Sequence[UUID], to_member_id: UUID) ->
     less than one of them.
     """
     if not 0 < len(set(ids)) <= MAX_HANDED:
-        raise InvalidInput(f"Name 1 to {MAX_HANDED} credentials.", path=("credentialIds",))
+        raise InvalidInput(f"Name 1 to {MAX_HANDED} tokens and apps.", path=("tokenIds",))
     found = await credentials_by_id(uow, ids)
     if {one.id for one in found} != set(ids):
-        raise NotFound(path=("credentialIds",))
+        raise NotFound
     await _hand_over(uow, found, to_member_id, "toMemberId")
 
 

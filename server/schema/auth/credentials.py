@@ -10,20 +10,16 @@ import strawberry
 
 from server.auth import service
 from server.auth.service import Choice, CredentialFilter
-from server.kit.errors import NotFound
-from server.kit.ids import MalformedId, decode
 from server.kit.pagination import PageArguments
 from server.schema.auth.credential_types import Credential, credentials_of
 from server.schema.context import Info
 from server.schema.cost import PAGED, USER_ERRORS, held
 from server.schema.enums import CredentialFate, CredentialForm
-from server.schema.nodes import Kind, uid, uid_or_none
+from server.schema.nodes import Kind, uid, uid_or_none, uids
 from server.schema.pages import After, Before, Connection, First, Last, connection
 from server.schema.permissions import query
 from server.schema.results import UserError, mutation, perform
 from server.tenants.uow import UnitOfWork
-
-_KINDS = frozenset({Kind.TOKEN.value, Kind.APP.value, Kind.APP_GRANT.value})
 
 
 @strawberry.input(name="CredentialFilter", description="What the list of credentials is cut to.")
@@ -55,7 +51,10 @@ class CredentialFilterInput:
 class CredentialHandOverInput:
     """What, and to whom."""
 
-    credential_ids: list[strawberry.ID] = strawberry.field(description="SERVICE tokens and apps, 1 to 100.")
+    token_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list, description="SERVICE tokens; with the apps 1 to 100."
+    )
+    app_ids: list[strawberry.ID] = strawberry.field(default_factory=list, description="Apps.")
     to_member_id: strawberry.ID = strawberry.field(
         description="An active member who holds everything that each of them may, on all its units."
     )
@@ -117,22 +116,12 @@ class CredentialsMutation:
         """Hand credentials over."""
 
         async def effect(uow: UnitOfWork) -> Mapping[str, object]:
-            ids = [_key(one) for one in input.credential_ids]
+            ids = [*uids(Kind.TOKEN, input.token_ids, "tokenIds"), *uids(Kind.APP, input.app_ids, "appIds")]
             await service.hand_over(uow, ids, uid(Kind.MEMBER, input.to_member_id, "toMemberId"))
             return {"credentials": [str(one) for one in ids]}
 
         done = await perform(info, input, effect)
         return CredentialHandOverPayload(credentials=await hung(info, done))
-
-
-def _key(text: str) -> UUID:
-    try:
-        prefix, value = decode(text)
-    except MalformedId as error:
-        raise NotFound(path=("credentialIds",)) from error
-    if prefix not in _KINDS:
-        raise NotFound(path=("credentialIds",))
-    return value
 
 
 def choice_of(fate: CredentialFate | None, to_member_id: str | None) -> Choice:
