@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, Uni
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.auth.rules import ChallengeKind
-from server.kit.db import Base, Wall, walled
+from server.kit.db import Base, Wall, sealed_to, walled
 
 _SYSTEM = {"info": walled(Wall.SYSTEM, system="SELECT, INSERT, UPDATE, DELETE")}
 
@@ -21,7 +21,7 @@ class UserTotpRow(Base):
     __table_args__ = (ForeignKeyConstraint(["user_id"], ["user_account.id"]), _SYSTEM)
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
-    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    secret: Mapped[bytes] = mapped_column(LargeBinary, info=sealed_to("user_totp|secret|{user_id}"))
     """Sealed; the identity of the seal is this table, this column and the person."""
     confirmed_at: Mapped[datetime | None]
     last_step: Mapped[int | None] = mapped_column(BigInteger)

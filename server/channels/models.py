@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, PrimaryKeyConstraint, Text, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.kit.db import Base, TenantRow, Wall, walled
+from server.kit.db import Base, TenantRow, Wall, sealed_to, walled
 from server.platforms.port import Channel, Login
 
 
@@ -66,12 +66,16 @@ class ConnectionRow(TenantRow, Base):
     """Hash of the code that only the browser which ended the dialogue was given."""
     return_url: Mapped[str | None]
     account_id: Mapped[UUID | None]
-    found_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    found_sealed: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=sealed_to("channel_connection.found_sealed:{organization_id}:{id}")
+    )
     """The pages found and their tokens, sealed, until the member chooses."""
     expires_at: Mapped[datetime]
     failure: Mapped[str | None]
     login: Mapped[Login] = mapped_column(default=Login.DIRECT, server_default="DIRECT")
-    verifier_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    verifier_sealed: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=sealed_to("channel_connection.verifier_sealed:{organization_id}:{id}")
+    )
     """The PKCE verifier (RFC 7636), sealed, until the code was traded."""
 
 
@@ -94,14 +98,18 @@ class ConnectedAccountRow(TenantRow, Base):
     channel: Mapped[Channel]
     external_id: Mapped[str]
     name: Mapped[str]
-    token_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    token_sealed: Mapped[bytes] = mapped_column(
+        LargeBinary, info=sealed_to("connected_account.token_sealed:{organization_id}:{id}")
+    )
     scopes: Mapped[list[str]]
     token_expires_at: Mapped[datetime | None]
     health: Mapped[Health] = mapped_column(default=Health.HEALTHY, server_default="HEALTHY")
     health_reason: Mapped[str | None]
     connected_by: Mapped[UUID]
     login: Mapped[Login] = mapped_column(default=Login.DIRECT, server_default="DIRECT")
-    refresh_token_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    refresh_token_sealed: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=sealed_to("connected_account.refresh_token_sealed:{organization_id}:{id}")
+    )
     refresh_expires_at: Mapped[datetime | None]
     is_refreshable: Mapped[bool] = mapped_column(default=False, server_default="false")
     health_since: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
@@ -140,7 +148,7 @@ class PageRow(TenantRow, Base):
     channel: Mapped[Channel]
     external_id: Mapped[str]
     name: Mapped[str]
-    token_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    token_sealed: Mapped[bytes] = mapped_column(LargeBinary, info=sealed_to("page.token_sealed:{organization_id}:{id}"))
     ad_account_id: Mapped[str | None]
     health: Mapped[Health] = mapped_column(default=Health.HEALTHY, server_default="HEALTHY")
     health_reason: Mapped[str | None]

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, PrimaryKeyConstraint, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.kit.db import Base, TenantRow, Wall, walled
+from server.kit.db import Base, TenantRow, Wall, sealed_to, walled
 
 
 class ConsentAction(StrEnum):
@@ -98,7 +98,9 @@ class ConsentRow(Base):
     is_opted_in: Mapped[bool]
     occurred_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
-    token_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    token_sealed: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=sealed_to("consent.token_sealed:{organization_id}:{page_id}:{contact_id}:{topic_id}")
+    )
     """The platform's token for paid messages to this person on this topic."""
     event_id: Mapped[UUID]
     """The ledger entry that made it so: the proof."""

@@ -30,6 +30,7 @@ from server.consent.rules import Facts, Refusal, may_send
 from server.contacts import leaving
 from server.contacts import service as contacts
 from server.contacts.models import ContactRow
+from server.kit.db import identity_of
 from server.kit.errors import DomainError, InvalidInput, NotFound, Problems
 from server.kit.ids import new_id
 from server.kit.pagination import Keyset, Page, PageArguments, SortKey
@@ -260,7 +261,14 @@ async def _audit(uow: UnitOfWork, word: _Word, entry: ConsentEventRow) -> None:
 
 
 def _identity(organization_id: UUID, page_id: UUID, contact_id: UUID, topic_id: UUID) -> str:
-    return f"consent.token_sealed:{organization_id}:{page_id}:{contact_id}:{topic_id}"
+    return identity_of(
+        ConsentRow,
+        "token_sealed",
+        organization_id=organization_id,
+        page_id=page_id,
+        contact_id=contact_id,
+        topic_id=topic_id,
+    )
 
 
 def open_token(uow: UnitOfWork, row: ConsentRow) -> str | None:

@@ -54,6 +54,16 @@ def walled(wall: Wall, *, system: str = "") -> dict[str, object]:
     return {"wall": wall, "system": system}
 
 
+def sealed_to(identity: str) -> dict[str, object]:
+    """Declare a sealed column (`info=`). `identity` is what its values are sealed to, with columns of the row in braces."""
+    return {"sealed_to": identity}
+
+
+def identity_of(row: type[DeclarativeBase], column: str, **values: object) -> str:
+    """Return what the value of a sealed column is sealed to; `values` are the columns that the declaration names."""
+    return str(row.__table__.c[column].info["sealed_to"]).format(**values)
+
+
 class Base(DeclarativeBase):
     """The one metadata. Constraint names are fixed, so that migrations can name them."""
 
@@ -203,6 +213,7 @@ class Database:
         info = {"timeouts": _timeouts(settings)} if settings.pooler is Pooler.TRANSACTION else {}
         self._app = async_sessionmaker(self.app_engine, expire_on_commit=False, info=info)
         self._system = async_sessionmaker(self.system_engine, expire_on_commit=False, info=info)
+        self.app_dsn = settings.app_dsn
         self.system_dsn = settings.system_dsn
 
     @asynccontextmanager

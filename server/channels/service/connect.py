@@ -17,7 +17,7 @@ from server.channels.models import ConnectionRow, ConnectionState, Health
 from server.channels.repository import connections as repository
 from server.channels.service.pages import account_token_identity, refresh_identity
 from server.config import Settings
-from server.kit.db import Database
+from server.kit.db import Database, identity_of
 from server.kit.errors import InvalidInput
 from server.kit.ids import new_id
 from server.platforms.port import (
@@ -261,12 +261,12 @@ def _account_values(
 
 
 def _verifier_identity(row: ConnectionRow) -> str:
-    return f"channel_connection.verifier_sealed:{row.organization_id}:{row.id}"
+    return identity_of(ConnectionRow, "verifier_sealed", organization_id=row.organization_id, id=row.id)
 
 
 def found_identity(row: ConnectionRow) -> str:
     """Return what the found pages of a connection are sealed to."""
-    return f"channel_connection.found_sealed:{row.organization_id}:{row.id}"
+    return identity_of(ConnectionRow, "found_sealed", organization_id=row.organization_id, id=row.id)
 
 
 def _written(page: FoundPage) -> dict[str, object]:

@@ -10,10 +10,11 @@ from uuid import UUID
 from server.audit import service as audit
 from server.audit.actions import Action
 from server.channels.errors import PageDisconnected
-from server.channels.models import Health, PageRow
+from server.channels.models import ConnectedAccountRow, Health, PageRow
 from server.channels.repository import grants
 from server.channels.repository import pages as repository
 from server.channels.rules import storable_text
+from server.kit.db import identity_of
 from server.kit.errors import NotFound
 from server.kit.pagination import Keyset, Page, PageArguments, SortKey
 from server.platforms.port import Channel, Login, PageCredentials
@@ -97,17 +98,17 @@ async def credentials(uow: UnitOfWork, page_id: UUID) -> PageCredentials:
 
 def page_token_identity(organization_id: UUID, page_id: UUID) -> str:
     """Return what a page's token is sealed to."""
-    return f"page.token_sealed:{organization_id}:{page_id}"
+    return identity_of(PageRow, "token_sealed", organization_id=organization_id, id=page_id)
 
 
 def account_token_identity(organization_id: UUID, account_id: UUID) -> str:
     """Return what an account's token is sealed to."""
-    return f"connected_account.token_sealed:{organization_id}:{account_id}"
+    return identity_of(ConnectedAccountRow, "token_sealed", organization_id=organization_id, id=account_id)
 
 
 def refresh_identity(organization_id: UUID, account_id: UUID) -> str:
     """Return what an account's refresh token is sealed to."""
-    return f"connected_account.refresh_token_sealed:{organization_id}:{account_id}"
+    return identity_of(ConnectedAccountRow, "refresh_token_sealed", organization_id=organization_id, id=account_id)
 
 
 async def mark_unhealthy(uow: UnitOfWork, page_id: UUID, health: Health, reason: str) -> None:

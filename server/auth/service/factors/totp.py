@@ -22,7 +22,7 @@ from server.auth.service.factors.proof import FactorProof, Person, count_factor,
 from server.config import Settings
 from server.kit.clock import database_now
 from server.kit.crypto import KeyRing
-from server.kit.db import Database
+from server.kit.db import Database, identity_of
 from server.kit.errors import InvalidInput
 from server.tenants.uow import system_scope
 
@@ -138,7 +138,7 @@ def _step_of(keys: KeyRing, row: UserTotpRow, text: str, now: datetime) -> int |
 
 
 def _identity(user_id: UUID) -> str:
-    return f"user_totp|secret|{user_id}"
+    return identity_of(UserTotpRow, "secret", user_id=user_id)
 
 
 def _seal(keys: KeyRing, user_id: UUID, secret: str) -> bytes:
