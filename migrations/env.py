@@ -8,6 +8,7 @@ from alembic import context
 from sqlalchemy import create_engine, pool
 
 from server.models import metadata
+from server.startup import guard
 
 
 def _url() -> str:
@@ -24,6 +25,7 @@ def run() -> None:
         with context.begin_transaction():
             context.run_migrations()
         return
+    guard.begin_migrating(_url().replace("postgresql+psycopg://", "postgresql://", 1))
     engine = create_engine(_url(), poolclass=pool.NullPool)
     with engine.connect() as connection:
         context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)

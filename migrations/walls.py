@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from alembic import op
 
-APP = "switchboard_app"
-SYSTEM = "switchboard_system"
+from migrations.ground import APP, SYSTEM
 
 _ORGANIZATION = "organization_id = (select ctx.organization())"
 _UNIT = "((select ctx.all_units()) OR {column} = ANY ((select ctx.units())::uuid[]))"

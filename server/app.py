@@ -11,19 +11,21 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
-from server.config import Settings, settings
+from server.config import Settings
 from server.documents.counting import UseCounter
 from server.kit import log
 from server.kit.budgets import Budgets
 from server.kit.crypto import KeyRing
 from server.kit.db import Database
 from server.kit.live import Listener
+from server.models import metadata
 from server.platforms import registry
 from server.schema import transport
 from server.schema.admission import Admission
 from server.schema.context import Services
 from server.schema.documents.lookup import KnownDocuments
 from server.schema.root import build
+from server.startup import guard
 from server.web import (
     attachments,
     authorization,
@@ -49,9 +51,13 @@ _DOCUMENTS = Path(__file__).parent.parent / "frontend-contract" / "persisted-doc
 
 
 def create_app(config: Settings | None = None) -> Starlette:
-    """Build the application; its connections open with the lifespan. Served by `server.serve`."""
-    config = config or settings()
+    """Build the application; its connections open with the lifespan.
+
+    Without settings this is the start of a process, as `server.serve` does it: they are read and checked, and
+    SystemExit says what is wrong.
+    """
     log.configure()
+    config = config or guard.begin(metadata)
     database = Database(config.database, KeyRing.parse(config.security.keys.get_secret_value()))
     connectors = registry.build(config)
     listener = Listener(config.database.app_dsn)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -366,3 +366,17 @@ class Settings:
 def settings() -> Settings:
     """Read the environment once per process; raise pydantic's ValidationError that names what is missing."""
     return Settings()
+
+
+def mistakes() -> list[tuple[str, str]]:
+    """Return the name of every setting that is missing or cannot be read, and why; never its value."""
+    found: list[tuple[str, str]] = []
+    for concern in _Settings.__subclasses__():
+        try:
+            concern()
+        except ValidationError as error:
+            found += [
+                (".".join(map(str, one["loc"])) or "DATABASE_POOLER", one["msg"])
+                for one in error.errors(include_url=False)
+            ]
+    return found

@@ -17,6 +17,7 @@ from server.kit.db import Base
 from server.metering import models as metering
 from server.privacy import models as privacy
 from server.sends import models as sends
+from server.startup import models as startup
 from server.templates import models as templates
 from server.tenants import conflict_models as conflicts
 from server.tenants import departure_models as departures
@@ -44,6 +45,7 @@ SLICES = (
     departures,
     settings,
     documents,
+    startup,
 )
 metadata = Base.metadata
 

@@ -6,17 +6,19 @@ It listens on an address, or with --fd on a socket that its parent has bound and
 from __future__ import annotations
 
 import argparse
+import gc
 import resource
 import socket
 import sys
 
 import uvicorn
-from pydantic import ValidationError
 from starlette.types import ASGIApp
 
 from server.app import create_app
-from server.config import Settings, settings
+from server.config import Settings
 from server.kit import log
+from server.models import metadata
+from server.startup import guard
 from server.web.connections import GuardedConfig
 
 _OTHER_FILES = 256
@@ -25,18 +27,23 @@ _logger = log.get(__name__)
 
 
 def main(given: list[str]) -> int:
-    """Serve until SIGTERM or SIGINT; return 2 if the settings or the address cannot be used."""
+    """Serve until SIGTERM or SIGINT; return 2 if the address cannot be used. SystemExit says what refuses a start."""
     arguments = _arguments(given)
+    config = guard.begin(metadata)
     try:
-        config = settings()
         listening = _inherited(arguments.fd) if arguments.fd is not None else _bound(arguments.host, arguments.port)
-    except (ValidationError, OSError) as problem:
+    except OSError as problem:
         sys.stderr.write(f"{problem}\n")
         return 2
     _make_room(config)
 
     def build() -> ASGIApp:
-        return create_app(config)
+        made = create_app(config)
+        # What was made until now stays: a search through all of it for garbage would hold everybody up for a third of a second.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        return made
 
     with listening:
         uvicorn.Server(GuardedConfig(build, config.web, config.sockets, is_factory=True)).run(sockets=[listening])

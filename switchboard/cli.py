@@ -49,7 +49,7 @@ def up_(
 ) -> None:
     """Start everything on this machine and run until Ctrl-C: database, API, workers, stand-in platforms, demo day."""
     options = up.Options(data_dir=data, keep_database=keep_database, with_demo=not no_demo)
-    raise typer.Exit(up.run(options, Console()))
+    _end(lambda: up.run(options, Console()))
 
 
 @app.command()
@@ -62,6 +62,18 @@ def migrate(data: Data = Path("var"), revision: str = "head") -> None:
 def migration(phrase: str, data: Data = Path("var")) -> None:
     """Draft a migration that brings the tables to what the models say; PHRASE says what it does."""
     _finish(data, "alembic", "revision", "--autogenerate", "-m", phrase, as_owner=True)
+
+
+@app.command()
+def doctor(
+    data: Data = Path("var"),
+    new_pepper: Annotated[
+        bool, typer.Option("--new-pepper", help="Take a changed SWITCHBOARD_PEPPER as the database's from now on.")
+    ] = False,
+) -> None:
+    """Say what a process checks at its start, and how database, bell, workers, broker and mail host are now."""
+    more = ("--new-pepper",) if new_pepper else ()
+    _end(lambda: running.run_as_service(data, "server.doctor", *more))
 
 
 @schema.command("print")
@@ -142,13 +154,28 @@ def _token(file: Path | None) -> str:
 
 
 def _finish(data: Path, module: str, *arguments: str, as_owner: bool = False) -> None:
-    """Run a module against the database and end with its exit code; a database that cannot be used is said plainly."""
+    """Run a module against the database and end with its exit code."""
+    _end(lambda: running.run_module(data, module, *arguments, as_owner=as_owner))
+
+
+def _end(work: Callable[[], int]) -> None:
+    """Do the work and end with its exit code; a database or a folder that cannot be used is said plainly."""
     try:
-        status = running.run_module(data, module, *arguments, as_owner=as_owner)
+        status = work()
     except (PostgresUnavailable, DatabaseRefused) as problem:
         typer.secho(str(problem), err=True, fg=typer.colors.RED)
         status = 1
+    except OSError as problem:
+        typer.secho(_unusable(problem), err=True, fg=typer.colors.RED)
+        status = 1
     raise typer.Exit(status)
+
+
+def _unusable(problem: OSError) -> str:
+    return (
+        f"{problem.filename or 'A file'} cannot be used: {problem.strerror or problem}."
+        " Name a folder that can be written to with --data, or mend its rights."
+    )
 
 
 if __name__ == "__main__":

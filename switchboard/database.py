@@ -12,12 +12,10 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from migrations.ground import APP, FLOORS, OWNER, SYSTEM, version_problem
 from switchboard import postgres_roles
 from switchboard.files import read_private_json, write_private_json
-from switchboard.postgres_roles import APP, OWNER, SYSTEM
 
-# Below these, an upsert reads or writes rows that row security hides (CVE-2026-120154, CVE-2026-16237).
-FLOORS: Mapping[int, int] = {15: 150020, 16: 160016, 17: 170012, 18: 180007}
 _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 
 _Connection = psycopg.Connection[tuple[object, ...]]
@@ -54,22 +52,9 @@ def prepare(admin_url: str, data_dir: Path, floors: Mapping[int, int] = FLOORS) 
         return _with_roles(connection, admin_url, data_dir)
 
 
-def version_problem(connection: _Connection, floors: Mapping[int, int] = FLOORS) -> str | None:
-    """Return why row security of this server cannot be trusted, None if it can. `floors` is by major version."""
-    number = connection.info.server_version
-    floor = floors.get(number // 10_000)
-    if number < min(floors.values()) or (floor is not None and number < floor):
-        wanted = ", ".join(f"{value // 10_000}.{value % 10_000}" for value in floors.values())
-        return (
-            f"PostgreSQL {number // 10_000}.{number % 10_000} lets upserts pass row-level security "
-            f"(CVE-2026-120154, CVE-2026-16237); it is mended in {wanted} and later."
-        )
-    return None
-
-
 def refuse_unsafe(connection: _Connection, floors: Mapping[int, int] = FLOORS) -> None:
     """Raise DatabaseRefused for a server below the versions in which row security holds."""
-    problem = version_problem(connection, floors)
+    problem = version_problem(connection.info.server_version, floors)
     if problem is not None:
         raise DatabaseRefused(problem)
 
@@ -163,7 +148,7 @@ def _refuse_if_stuck(wanted: list[str], present: set[str], known: set[str], may_
     if missing and not may_create:
         raise DatabaseRefused(
             f"The role of DATABASE_URL may not create the roles {', '.join(missing)}. Give one that may (CREATEROLE), "
-            "or create them and set DATABASE_URL, SYSTEM_DATABASE_URL and OWNER_DATABASE_URL."
+            "or create them, by exactly these names, and set DATABASE_URL, SYSTEM_DATABASE_URL and OWNER_DATABASE_URL."
         )
     strangers = [role for role in wanted if role in present and role not in known]
     if strangers:

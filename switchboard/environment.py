@@ -50,6 +50,7 @@ def secrets_of(data_dir: Path) -> dict[str, str]:
         "TIKTOK_CLIENT_SECRET": secrets.token_hex(16),
     }
     if fresh.keys() - known.keys():
+        data_dir.mkdir(parents=True, exist_ok=True)
         known = fresh | known
         write_private_json(path, known)
     return known

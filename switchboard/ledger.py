@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
+from migrations import ground
 from switchboard import database, postgres
 from switchboard.database import Urls
 
 DBNAME = "switchboard"
 PROJECT = Path(__file__).resolve().parent.parent
-
-_REVISION = re.compile(r"^(revision|down_revision)\b[^=]*=\s*(.+)$", re.MULTILINE)
-_NAMES = re.compile(r"[\"']([^\"']+)[\"']")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def open_ledger(data_dir: Path) -> Ledger:
     server.create_database(DBNAME)
     urls = Urls(server.app_url(DBNAME), server.system_url(DBNAME), server.owner_url(DBNAME))
     with psycopg.connect(database.libpq(urls.app), connect_timeout=10) as connection:
-        return Ledger(urls, server, database.version_problem(connection))
+        return Ledger(urls, server, ground.version_problem(connection.info.server_version))
 
 
 def is_migrated(urls: Urls, project: Path = PROJECT) -> bool:
@@ -57,14 +54,4 @@ def is_migrated(urls: Urls, project: Path = PROJECT) -> bool:
         if found is None or found[0] is None:
             return False
         applied = {str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")}
-    return applied == newest_revisions(project / "migrations" / "versions")
-
-
-def newest_revisions(versions: Path) -> set[str]:
-    """Return the revisions that no other migration builds upon."""
-    revisions: set[str] = set()
-    followed: set[str] = set()
-    for path in versions.glob("*.py"):
-        for kind, value in _REVISION.findall(path.read_text()):
-            (revisions if kind == "revision" else followed).update(_NAMES.findall(value))
-    return revisions - followed
+    return applied == ground.newest_revisions(project / "migrations" / "versions")

@@ -39,10 +39,11 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from migrations.ground import APP, OWNER, SYSTEM
 from switchboard import postgres_binaries, postgres_roles
 from switchboard.files import read_private_json, write_private, write_private_json
 from switchboard.postgres_binaries import PostgresUnavailable, RunAs
-from switchboard.postgres_roles import APP, OWNER, SUPERUSER, SYSTEM
+from switchboard.postgres_roles import SUPERUSER
 from switchboard.processes import Process, find, this_process
 
 __all__ = ["APP", "OWNER", "SUPERUSER", "SYSTEM", "PostgresUnavailable", "Server", "ensure_running"]

@@ -9,10 +9,9 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
+from migrations.ground import APP, OWNER, SYSTEM
+
 SUPERUSER = "postgres"
-OWNER = "switchboard_owner"
-APP = "switchboard_app"
-SYSTEM = "switchboard_system"
 
 _Connection = psycopg.Connection[tuple[object, ...]]
 _POWERLESS = sql.SQL("LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION")

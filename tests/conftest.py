@@ -39,6 +39,8 @@ RUN_DIR = "SWITCHBOARD_TEST_RUN"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give all worker processes of one run the same PostgreSQL server."""
+    # What a process of the tests begins is checked, and warned about only.
+    os.environ.setdefault("SWITCHBOARD_ENV", "test")
     if not hasattr(config, "workerinput") and RUN_DIR not in os.environ:
         os.environ[RUN_DIR] = tempfile.mkdtemp(prefix="sb-test-")
         config.stash[_OWNS_RUN] = True

@@ -21,14 +21,13 @@ from server.kit import log
 from server.kit.db import Database
 from server.kit.errors import Unavailable
 from server.kit.jobs import BELL_CHANNEL, Queue
-from server.kit.locks import is_abandoned, living
+from server.kit.locks import BELL_KEY, is_abandoned, living
 from server.tenants.uow import system_scope
 from workers.bind import actor_name
 from workers.broker import troubles
 from workers.queues import BELL_BATCH
 
 _logger = log.get(__name__)
-_LEADER_KEY = 5_206_118_271_001
 _AT_ONCE = 400
 _RECONNECT_S = 1.0
 _SHORTEST_S = 0.02
@@ -166,7 +165,7 @@ class Bell:
 
     async def _lead(self, connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
         while not self._stopping.is_set():
-            taken = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LEADER_KEY,))
+            taken = await connection.execute("SELECT pg_try_advisory_lock(%s)", (BELL_KEY,))
             row = await taken.fetchone()
             if row is not None and row[0]:
                 break

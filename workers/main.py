@@ -11,12 +11,14 @@ from collections.abc import Sequence
 
 import dramatiq
 
-from server.config import Settings, settings
+from server.config import Settings
 from server.kit import log
 from server.kit.crypto import KeyRing
 from server.kit.db import Database
 from server.kit.errors import Unavailable
 from server.kit.jobs import Queue
+from server.models import metadata
+from server.startup import guard
 from workers import broker as brokers
 from workers import mail, schedule
 from workers.actors.registry import ACTORS
@@ -28,14 +30,13 @@ from workers.queues import CONCURRENCY
 _logger = log.get(__name__)
 _SHUTDOWN_MS = 20_000
 _TICK_S = 15.0
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 30.0
 
 
 def run_queues(config: Settings, queues: Sequence[Queue]) -> None:
     """Serve the queues until SIGTERM or SIGINT; what is running then may finish within 20 s."""
-    broker = brokers.make(config)
-    setup = SetUp(config)
-    broker.add_middleware(setup)
-    bind(broker, queues, setup.runtime, ACTORS)
+    broker = _bound(config, queues)
     worker = dramatiq.Worker(
         broker,
         queues={queue.value for queue in queues},
@@ -50,6 +51,23 @@ def run_queues(config: Settings, queues: Sequence[Queue]) -> None:
     stopping.wait()
     worker.stop(timeout=_SHUTDOWN_MS)
     broker.close()
+
+
+def _bound(config: Settings, queues: Sequence[Queue]) -> dramatiq.Broker:
+    """Return a broker that knows the queues; one that is away is waited for, because the ledger keeps what is owed."""
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        broker = brokers.make(config)
+        setup = SetUp(config)
+        broker.add_middleware(setup)
+        try:
+            bind(broker, queues, setup.runtime, ACTORS)
+        except brokers.troubles(broker) as error:
+            _logger.warning("worker waits for the broker", error=f"{type(error).__name__}: {error}", again_in_s=pause_s)
+            threading.Event().wait(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        else:
+            return broker
 
 
 async def run_bell(config: Settings) -> None:
@@ -89,15 +107,14 @@ def main(arguments: Sequence[str]) -> None:
     commands.add_parser("bell", help="ring the broker for due jobs, sweep and tick")
     chosen = parser.parse_args(arguments)
     log.configure()
-    config = settings()
     if chosen.command == "bell":
-        asyncio.run(run_bell(config))
+        asyncio.run(run_bell(guard.begin(metadata)))
         return
     try:
         queues = [Queue(name.strip()) for name in chosen.queues.split(",")]
     except ValueError:
         parser.error("unknown queue; choose from " + ", ".join(queue.value for queue in Queue))
-    run_queues(config, queues)
+    run_queues(guard.begin(metadata), queues)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from server.kit.clock import monotonic_s
 from server.kit.ids import new_id
 
 _PING_TTL_S = 0.05
+BELL_KEY = 5_206_118_271_001
+"""The advisory lock of the bell that leads."""
 
 
 class WorkerLockLost(Exception):
@@ -35,7 +37,8 @@ async def is_abandoned(session: AsyncSession, worker_id: UUID) -> bool:
     return bool(taken.scalar_one())
 
 
-_NAMED = "switchboard-worker-"
+NAMED = "switchboard-worker-"
+"""How the session of a worker's lock is named, followed by the worker's id."""
 _LIVING = text("""
 SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND starts_with(application_name, :named)
 """)
@@ -43,7 +46,7 @@ SELECT application_name FROM pg_stat_activity WHERE datname = current_database()
 
 async def living(session: AsyncSession) -> frozenset[str]:
     """Return how the sessions of the workers' locks are named now. A hint that one of them ended; `is_abandoned` is the proof."""
-    return frozenset((await session.scalars(_LIVING, {"named": _NAMED})).all())
+    return frozenset((await session.scalars(_LIVING, {"named": NAMED})).all())
 
 
 class WorkerLock:
@@ -61,7 +64,7 @@ class WorkerLock:
         await self.release()
         worker_id = new_id()
         connection = await psycopg.AsyncConnection.connect(
-            self._dsn, autocommit=True, connect_timeout=5, application_name=f"{_NAMED}{worker_id}"
+            self._dsn, autocommit=True, connect_timeout=5, application_name=f"{NAMED}{worker_id}"
         )
         await connection.execute("SELECT pg_advisory_lock(%s)", (lock_key(worker_id),))
         self._connection, self.worker_id, self._alive_at = connection, worker_id, monotonic_s()

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from server.kit.ids import new_id
+from server.startup.models import StartCanaryRow, WriteProbeRow
 from server.tenants.conflict_models import ConflictExceptionGrantRow, ConflictExceptionRow, UnitConflictRow
 from server.tenants.departure_models import DepartureRow
 from server.tenants.leaving import How, Leaving, among, of_units
@@ -81,6 +82,8 @@ LEAVING = (
     Leaving(UnitRow, How.TREE, of_units(UnitRow.id)),
     Leaving(OrganizationRow, How.STAYS, note="it is who parts with the unit"),
     Leaving(CustomRoleRow, How.STAYS, note="belongs to the organization as a whole"),
+    Leaving(StartCanaryRow, How.STAYS, note="tells whether key ring and pepper fit; nothing of anybody"),
+    Leaving(WriteProbeRow, How.STAYS, note="when a process last wrote; nothing of anybody"),
 )
 
 

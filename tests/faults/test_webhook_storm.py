@@ -103,7 +103,7 @@ async def an_api(postgres: Server, tmp_path: Path) -> AsyncIterator[AnApi]:
     environment = {
         "DATABASE_URL": postgres.app_url(name),
         "SYSTEM_DATABASE_URL": postgres.system_url(name),
-        "SWITCHBOARD_ENV": "production",
+        "SWITCHBOARD_ENV": "test",
         "SWITCHBOARD_KEYS": "test:" + base64.b64encode(b"k" * 32).decode(),
         "SWITCHBOARD_PEPPER": "pepper-of-the-test-suite-0123456789",
         "MESSENGER_APP_ID": standin_server.APP_ID,

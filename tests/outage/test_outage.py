@@ -30,6 +30,11 @@ def is_unavailable(answer: httpx.Response) -> bool:
     return answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
 
 
+async def is_missed(system: System) -> bool:
+    """Say whether the API is no longer ready."""
+    return not await system.is_ready()
+
+
 async def test_a_database_that_is_away_is_told_and_is_missed_no_longer_than_it_is_away(
     system: System, own_postgres: Server, own_database: Database, settings: Settings, platform: Platform
 ) -> None:
@@ -43,6 +48,8 @@ async def test_a_database_that_is_away_is_told_and_is_missed_no_longer_than_it_i
 
     # When: the database goes away.
     await asyncio.to_thread(own_postgres.stop)
+
+    await eventually(lambda: is_missed(system), "readiness, which looks every 2 s, misses the database")
 
     # Then: everything that needs it says so, at once and also later, and the process itself lives.
     for _ in range(ROUNDS):

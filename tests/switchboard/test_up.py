@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from migrations import ground
 from switchboard import environment, ledger
 from switchboard.postgres import Server, ensure_running
 from switchboard.services import API_PORT
@@ -152,7 +153,7 @@ def test_the_first_start_migrates_and_a_run_of_its_own_is_refused_beside_it(star
     second = start()
     told, _ = second.process.communicate(timeout=30)
 
-    assert {row[0] for row in applied} == ledger.newest_revisions(ledger.PROJECT / "migrations" / "versions")
+    assert {row[0] for row in applied} == ground.newest_revisions()
     assert second.process.returncode == 1
     assert f"already runs in {tmp_path} (process {run.process.pid})" in told
     assert run.process.poll() is None

@@ -305,11 +305,16 @@ async def test_without_a_database_the_platform_is_asked_to_come_again(settings: 
 
     assert [answer.status_code for answer in answers] == [503, 503]
     assert all(int(answer.headers["retry-after"]) > 0 for answer in [*answers, ready])
-    assert {error_of(answer)["code"] for answer in [*answers, ready]} == {"unavailable"}
+    assert {error_of(answer)["code"] for answer in answers} == {"unavailable"}
     assert (ready.status_code, live.status_code) == (503, 200)
+    told = json.loads(ready.text)
+    assert (told["status"], told["error"]["code"], told["parts"]["database"]) == ("unavailable", *["unavailable"] * 2)
+    assert told["error"]["requestId"] == ready.headers["x-request-id"]
 
 
 async def test_a_service_with_its_databases_is_ready(web: Web) -> None:
     answer = await web.http.get(f"{web.url}/health/ready")
 
-    assert (answer.status_code, json.loads(answer.text)) == (200, {"status": "ok"})
+    told = json.loads(answer.text)
+    assert (answer.status_code, told["status"]) == (200, "ok")
+    assert {told["parts"][name] for name in ("database", "revision", "write")} == {"ok"}

@@ -1,0 +1,183 @@
+"""All SQL of a start: facts about roles, walls and revision, the canary, and sealed values to try the ring on.
+
+Every function takes a connection of its own kind in autocommit: a start happens once, before there is any pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from server.startup.sealed import SealedKind
+from server.startup.walls import Found, Grant, Policy
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+_SETTINGS = "-c statement_timeout=15000 -c lock_timeout=5000"
+
+_ROLE = """
+SELECT rolname, rolsuper, rolbypassrls, rolcreaterole OR rolcreatedb OR rolreplication,
+  ARRAY(SELECT roleid::regrole::text FROM pg_auth_members WHERE member = r.oid),
+  ARRAY(SELECT c.oid::regclass::text FROM pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p', 'v', 'm')
+    AND c.relnamespace::regnamespace::text !~ '^pg_'),
+  ARRAY(SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' AND has_schema_privilege(r.oid, oid, 'CREATE'))
+FROM pg_roles r WHERE rolname = current_user
+"""
+
+_OWNERS = """
+SELECT DISTINCT r.rolname, r.rolsuper OR r.rolbypassrls FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname = ANY (%s)
+"""
+
+_TABLES = """
+SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+"""
+
+_POLICIES = """
+SELECT tablename, policyname, permissive, array_to_string(roles, ','), cmd, qual, with_check FROM pg_policies
+WHERE schemaname = 'public'
+"""
+
+_GRANTS = """
+SELECT g.relname, coalesce(r.rolname, 'PUBLIC'), g.privilege_type, g.column_name FROM (
+  SELECT c.relname, c.relowner, a.grantee, a.privilege_type, '' AS column_name
+  FROM pg_class c, aclexplode(c.relacl) a
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+  UNION ALL
+  SELECT c.relname, c.relowner, a.grantee, a.privilege_type, t.attname
+  FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid, aclexplode(t.attacl) a
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+) g LEFT JOIN pg_roles r ON r.oid = g.grantee WHERE g.grantee <> g.relowner
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleFacts:
+    """What the role of a connection is and may."""
+
+    name: str
+    is_superuser: bool
+    bypasses_walls: bool
+    has_power: bool
+    """May make roles or databases, or replicate."""
+    member_of: tuple[str, ...]
+    owns: tuple[str, ...]
+    creates_in: tuple[str, ...]
+
+
+def connect(dsn: str) -> Connection:
+    """Open a connection in autocommit; raises psycopg.OperationalError when the server does not let us in within 5 s."""
+    return psycopg.connect(
+        dsn, autocommit=True, connect_timeout=5, options=_SETTINGS, application_name="switchboard-start"
+    )
+
+
+def role_of(connection: Connection) -> RoleFacts:
+    """Read what the role of this connection is and may."""
+    row = connection.execute(_ROLE).fetchone()
+    if row is None:
+        raise psycopg.DataError("the role of this connection is unknown")
+    name, is_superuser, bypasses, has_power, member_of, owns, creates_in = row
+    return RoleFacts(
+        str(name), bool(is_superuser), bool(bypasses), bool(has_power), *map(_texts, (member_of, owns, creates_in))
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
+
+
+def owners_of(connection: Connection, tables: Sequence[str]) -> dict[str, bool]:
+    """Return who owns these tables, and whether that role is bound by no wall."""
+    return {str(name): bool(free) for name, free in connection.execute(_OWNERS, (list(tables),))}
+
+
+def applied_revisions(connection: Connection) -> set[str] | None:
+    """Return the revisions of the database as the system role sees them; None if it has no migrations that show them."""
+    try:
+        return {str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")}
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+        return None
+
+
+def walls_of(connection: Connection) -> dict[str, Found]:
+    """Read walls and rights of every table in the schema `public`, in three statements."""
+    found = {
+        str(name): Found(bool(enabled), bool(forced), set(), set())
+        for name, enabled, forced in connection.execute(_TABLES)
+    }
+    for table, *policy in connection.execute(_POLICIES):
+        found[str(table)].policies.add(Policy(*(_text(one) for one in policy)))  # type: ignore[arg-type]  # six columns
+    for table, role, right, column in connection.execute(_GRANTS):
+        found[str(table)].grants.add(Grant(str(role), str(right), str(column)))
+    return found
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else " ".join(str(value).split())
+
+
+def canaries(connection: Connection) -> dict[str, bytes]:
+    """Read every canary by its name, as the system role."""
+    rows = connection.execute("SELECT name, value FROM start_canary")
+    return {str(name): _bytes(value) for name, value in rows}
+
+
+def add_canary(connection: Connection, name: str, value: bytes) -> None:
+    """Keep a canary; one that another process kept meanwhile stays."""
+    connection.execute(
+        "INSERT INTO start_canary (name, value) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING", (name, value)
+    )
+
+
+def drop_canary(connection: Connection, name: str) -> None:
+    """Forget a canary."""
+    connection.execute("DELETE FROM start_canary WHERE name = %s", (name,))
+
+
+def organizations(connection: Connection) -> Iterator[UUID]:
+    """Yield every organization, as the system role."""
+    for (identifier,) in connection.execute("SELECT organization_id FROM organization ORDER BY organization_id"):
+        if isinstance(identifier, UUID):
+            yield identifier
+
+
+def sealed_value(
+    connection: Connection, kind: SealedKind, organization_id: UUID | None, key: str | None = None
+) -> tuple[bytes, str] | None:
+    """Return one sealed value of a kind and what it is sealed to; with `key`, only one that this key sealed.
+
+    `connection` is the system role's for a table that belongs to no organization, else the application's.
+    """
+    query = sql.SQL("SELECT {column}, {names} FROM {table} WHERE {column} IS NOT NULL {sealed_by} LIMIT 1").format(
+        column=sql.Identifier(kind.column),
+        names=sql.SQL(", ").join(map(sql.Identifier, kind.names)),
+        table=sql.Identifier(kind.table),
+        # The second byte is the length of the key's name, which follows it (server.kit.crypto).
+        sealed_by=sql.SQL("" if key is None else "AND substring({0} FROM 3 FOR get_byte({0}, 1)) = %(key)s").format(
+            sql.Identifier(kind.column)
+        ),
+    )
+    with connection.transaction():
+        if organization_id is not None:
+            _see(connection, organization_id)
+        row = connection.execute(query, {"key": None if key is None else key.encode()}).fetchone()
+    if row is None:
+        return None
+    return _bytes(row[0]), kind.identity.format(**dict(zip(kind.names, row[1:], strict=True)))
+
+
+def _see(connection: Connection, organization_id: UUID) -> None:
+    connection.execute(
+        "SELECT set_config('app.organization', %s, true), set_config('app.all_units', 'on', true)",
+        (str(organization_id),),
+    )
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else bytes(value) if isinstance(value, memoryview | bytearray) else b""
