@@ -47,6 +47,7 @@ from server.web import (
 from server.web.answers import answer_http_exception
 from server.web.dependencies import WebDependencies
 
+_WEBHOOK_CONNECTIONS = 2
 _DOCUMENTS = Path(__file__).parent.parent / "frontend-contract" / "persisted-documents.json"
 
 
@@ -63,7 +64,8 @@ def create_app(config: Settings | None = None) -> Starlette:
     listener = Listener(config.database.app_dsn)
     budgets = Budgets(database, config.security.pepper.get_secret_value())
     services = Services(database, connectors, config, listener, Admission(config.admission, config.database), budgets)
-    shell = WebDependencies(database, connectors, config)
+    webhooks = Database(config.database.model_copy(update={"pool_size": _WEBHOOK_CONNECTIONS}), database.keys)
+    shell = WebDependencies(database, connectors, config, webhooks)
     uses = UseCounter(database)
     known = KnownDocuments(database, shipped_documents(), uses)
     schema = build(introspection=config.web.is_open_for_development, max_price=config.operations.max_price)
@@ -78,6 +80,7 @@ def create_app(config: Settings | None = None) -> Starlette:
         await budgets.aclose()
         await shell.intake.aclose()
         await connectors.aclose()
+        await webhooks.aclose()
         await database.aclose()
 
     return Starlette(

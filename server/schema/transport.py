@@ -5,7 +5,6 @@ Batches, GET and subscriptions over HTTP are not offered; subscriptions have soc
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -29,7 +28,6 @@ from server.schema.documents.lookup import KnownDocuments, Served
 from server.schema.dry_run import only_rate_limit
 from server.schema.errors import (
     ApiError,
-    DeadlinePassed,
     DocumentNotAllowed,
     DocumentNotFound,
     Malformed,
@@ -37,7 +35,7 @@ from server.schema.errors import (
     Unauthenticated,
 )
 from server.schema.limits import Prepared, name_of
-from server.schema.metering import Bounds, Meter, metered
+from server.schema.metering import Bounds
 from server.schema.pricing import INTROSPECTION
 from server.schema.requests import (
     MODERN,
@@ -51,6 +49,7 @@ from server.schema.requests import (
     sender_of,
 )
 from server.schema.root import ApiSchema
+from server.schema.running import Run
 from server.schema.sockets import SocketEndpoint
 from server.tenants.scope import Scope as Caller
 
@@ -175,7 +174,7 @@ class HttpEndpoint:
         limits = self._services.settings.operations
         is_query = operation.operation is OperationType.QUERY
         bounds = Bounds(limits.deadline_s if is_query else limits.mutation_deadline_s, limits.max_bytes)
-        run = _Run(context, bounds)
+        run = Run(context, bounds)
         result = await run.to_the_end(
             self._schema.execute(
                 context.prepared.text if context.prepared else None,
@@ -186,46 +185,13 @@ class HttpEndpoint:
             )
         )
         await context.write_traces()
-        is_refused = result.data is None and bool(result.errors) and all(one.path is None for one in result.errors)
+        errors = result.errors or []
+        is_refused = result.data is None and bool(errors) and all(one.path is None for one in errors)
         answer: Answer = {} if is_refused else {"data": result.data}
-        if result.errors:
-            answer["errors"] = answers.told(result.errors, context.request_id)
+        if errors:
+            answer["errors"] = answers.told(errors, context.request_id)
         answer["extensions"] = {"cost": answers.cost(context)}
         return answer
-
-
-class _Run:
-    """One operation on its way: it ends with its result, or as a whole with the first reason to end it."""
-
-    def __init__(self, context: ApiContext, bounds: Bounds) -> None:
-        self._bounds = bounds
-        self._reason: BaseException | None = None
-        self._task: asyncio.Task[Any] | None = None
-        context.end = self._end
-        context.meter = self._meter = Meter(bounds, self._end)
-
-    async def to_the_end(self, work: Any) -> Any:
-        """Return what the work returns. Raises the reason for which it was ended; its statements are cancelled then."""
-        with metered(self._meter):
-            self._task = asyncio.create_task(work)
-        seconds = self._bounds.seconds
-        alarm = asyncio.get_running_loop().call_later(seconds, self._end, DeadlinePassed(seconds))
-        try:
-            result = await self._task
-        except asyncio.CancelledError:
-            if self._reason is None:
-                raise  # the request itself was cancelled
-            raise self._reason from None
-        finally:
-            alarm.cancel()
-        if self._reason is not None:
-            raise self._reason
-        return result
-
-    def _end(self, reason: BaseException) -> None:
-        if self._reason is None and self._task is not None:
-            self._reason = reason
-            self._task.cancel()
 
 
 def routes(schema: ApiSchema, services: Services, documents: KnownDocuments) -> list[Route | WebSocketRoute]:

@@ -17,9 +17,11 @@ class WebDependencies:
     database: Database
     registry: Registry
     settings: Settings
+    webhooks: Database | None = None
+    """A small pool of their own, so that what platforms tell is stored however busy everything else is; None: none."""
     intake: Intake = field(init=False, repr=False, compare=False)
     """Webhooks of this process; what arrives together is stored together."""
 
     def __post_init__(self) -> None:
         """Open the intake beside the database that it stores into."""
-        object.__setattr__(self, "intake", Intake(self.database))
+        object.__setattr__(self, "intake", Intake(self.webhooks or self.database))
