@@ -30,7 +30,18 @@ class Hostile:
 
 def every() -> list[Hostile]:
     """Return all of them, each name once."""
-    return [*_repeated(), *_nested(), *_fragments(), *_lists(), *_literals(), *_variables(), *_names(), *_odd()]
+    return [
+        *_repeated(),
+        *_nested(),
+        *_fragments(),
+        *_circles(),
+        *_spreads(),
+        *_lists(),
+        *_literals(),
+        *_variables(),
+        *_names(),
+        *_odd(),
+    ]
 
 
 def _repeated() -> Iterator[Hostile]:
@@ -112,6 +123,9 @@ def _fragments() -> Iterator[Hostile]:
             f"each spreads the next twice in place, {size}",
             "{units{nodes{...F0}}} " + chain + f" fragment F{size} on Unit{{id}}",
         )
+
+
+def _circles() -> Iterator[Hostile]:
     yield Hostile("a circle of one", "{viewer{...F}} fragment F on Viewer{...F}")
     yield Hostile("a circle of two", "{viewer{...F}} fragment F on Viewer{...G} fragment G on Viewer{...F}")
     yield Hostile("a circle through a field", "{units{nodes{...F}}} fragment F on Unit{parent{...F}}")
@@ -119,6 +133,9 @@ def _fragments() -> Iterator[Hostile]:
         "a circle of 150",
         "{viewer{...F0}} " + " ".join(f"fragment F{n} on Viewer{{...F{(n + 1) % 150}}}" for n in range(150)),
     )
+
+
+def _spreads() -> Iterator[Hostile]:
     yield Hostile(
         "200 fragments that nobody spreads",
         "{viewer{name}} " + " ".join(f"fragment F{n} on Viewer{{name}}" for n in range(200)),

@@ -111,10 +111,7 @@ async def topics_by_id(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, To
 
 
 async def topics(uow: UnitOfWork, arguments: PageArguments, *, unit_id: UUID | None = None) -> Page[TopicRow]:
-    """List topics by name; with `unit_id` those that are offered there, its own and those from above.
-
-    Raises NotFound for a unit that the scope does not see.
-    """
+    """List topics by name; with `unit_id`, or NotFound, those that are offered there: its own and those from above."""
     if unit_id is not None:
         try:
             await tenants.unit(uow, unit_id)  # else what is offered above would tell that there is such a unit
@@ -261,14 +258,8 @@ async def _audit(uow: UnitOfWork, word: _Word, entry: ConsentEventRow) -> None:
 
 
 def _identity(organization_id: UUID, page_id: UUID, contact_id: UUID, topic_id: UUID) -> str:
-    return identity_of(
-        ConsentRow,
-        "token_sealed",
-        organization_id=organization_id,
-        page_id=page_id,
-        contact_id=contact_id,
-        topic_id=topic_id,
-    )
+    where = {"organization_id": organization_id, "page_id": page_id, "contact_id": contact_id, "topic_id": topic_id}
+    return identity_of(ConsentRow, "token_sealed", **where)
 
 
 def open_token(uow: UnitOfWork, row: ConsentRow) -> str | None:

@@ -114,7 +114,9 @@ class Budgets:
         levels: list[tuple[Draw, float]] = []
         async with self._database.unscoped_system() as session:
             for draw in sorted(draws, key=lambda one: (one.bucket.name, one.key)):
-                taken = await ratelimit.draw(session, self._pepper, draw.bucket, draw.key, cost=draw.price)
+                taken = await ratelimit.draw(
+                    session, self._pepper, draw.bucket, draw.key, cost=draw.price, is_lease=True
+                )
                 if not taken.is_granted:
                     raise Exhausted(draw.bucket, taken.wait_s)  # rolls back what the other budgets gave
                 levels.append((draw, taken.level))
@@ -136,7 +138,9 @@ class Budgets:
         if left:
             async with self._database.unscoped_system() as session:
                 for (name, key), amount in left:
-                    await ratelimit.draw(session, self._pepper, self._buckets[name], key, cost=0, back=amount)
+                    await ratelimit.draw(
+                        session, self._pepper, self._buckets[name], key, cost=0, back=amount, is_lease=True
+                    )
 
     async def _provide(self, draw: Draw) -> None:
         """See that enough is in hand for one draw; raise Exhausted when the bucket has too little."""
@@ -162,10 +166,10 @@ class Budgets:
         most = draw.bucket.capacity * LARGEST_SLICE
         size = max(draw.price, min(mine.next_size or draw.price * 2, most))
         back, mine.in_hand, mine.leased = mine.in_hand, 0.0, 0.0
-        taken = await ratelimit.draw(session, self._pepper, draw.bucket, draw.key, cost=size, back=back)
+        taken = await ratelimit.draw(session, self._pepper, draw.bucket, draw.key, cost=size, back=back, is_lease=True)
         if not taken.is_granted and size > draw.price and taken.level >= draw.price:
             size = draw.price
-            taken = await ratelimit.draw(session, self._pepper, draw.bucket, draw.key, cost=size)
+            taken = await ratelimit.draw(session, self._pepper, draw.bucket, draw.key, cost=size, is_lease=True)
         if taken.is_granted:
             mine.in_hand = mine.leased = size
             mine.ends_at = now + SLICE_S

@@ -64,6 +64,9 @@ ON CONFLICT (key) DO UPDATE SET
 RETURNING is_granted, level
 """)
 
+_MOVE = text(f"/* budget */ {_TAKE.text}")
+"""The same for a lease, told apart from what a request does itself."""
+
 _SWEEP = text("""
 DELETE FROM rate_bucket WHERE key IN (
   SELECT key FROM rate_bucket
@@ -86,7 +89,16 @@ async def take(session: AsyncSession, pepper: str, bucket: Bucket, key: str, *, 
     return (await draw(session, pepper, bucket, key, cost=cost)).wait_s
 
 
-async def draw(session: AsyncSession, pepper: str, bucket: Bucket, key: str, *, cost: float, back: float = 0) -> Taken:
+async def draw(
+    session: AsyncSession,
+    pepper: str,
+    bucket: Bucket,
+    key: str,
+    *,
+    cost: float,
+    back: float = 0,
+    is_lease: bool = False,
+) -> Taken:
     """Give `back` what was taken earlier and not used, then take `cost` out of the bucket of `key`.
 
     What was refused costs nothing. The row stays locked until the transaction ends, so end it soon. The session is one of
@@ -99,7 +111,7 @@ async def draw(session: AsyncSession, pepper: str, bucket: Bucket, key: str, *, 
         "cost": float(cost),
         "back": float(back),
     }
-    row = (await session.execute(_TAKE, values)).one()
+    row = (await session.execute(_MOVE if is_lease else _TAKE, values)).one()
     return Taken(row.is_granted, row.level, 0.0 if row.is_granted else max(0.0, (cost - row.level) / bucket.per_s))
 
 

@@ -147,44 +147,53 @@ def _fields_with_key(sdl: str) -> frozenset[str]:
     )
 
 
+def _request() -> Mapping[str, object]:
+    fields, sockets = WebSettings.model_fields, SocketSettings.model_fields
+    return {
+        "bytes": fields["max_graphql_bytes"].default,
+        "documentCharacters": limits.MAX_CHARACTERS,
+        "documentTokens": limits.MAX_TOKENS,
+        "depth": pricing.MAX_DEPTH,
+        "aliases": pricing.MAX_ALIASES,
+        "directives": pricing.MAX_DIRECTIVES,
+        "rootFields": pricing.MAX_ROOT_FIELDS,
+        "operations": pricing.MAX_OPERATIONS,
+        "fields": pricing.MAX_FIELDS,
+        "comparedPairs": pricing.MAX_PAIRS,
+        "variableValues": MAX_VALUES,
+        "deadlineSeconds": OPERATIONS["deadline_s"].default,
+        "mutationDeadlineSeconds": OPERATIONS["mutation_deadline_s"].default,
+        "answerBytes": OPERATIONS["max_bytes"].default,
+        "receiveSeconds": fields["receive_timeout_s"].default,
+        "headerBytes": sockets["max_header_bytes"].default,
+        "headers": MOST_HEADERS,
+        "targetBytes": LONGEST_TARGET,
+        "headerSeconds": sockets["header_timeout_s"].default,
+        "idleSeconds": sockets["idle_timeout_s"].default,
+        "operationsPerRequest": 1,
+    }
+
+
+def _cost(operations: list[Operation], documents: limits.Documents) -> Mapping[str, object]:
+    return {
+        "field": 1,
+        "statement": STATEMENT,
+        "transaction": pricing.BASE,
+        "maxPrice": MAX_PRICE,
+        "maxAnonymousPrice": OPERATIONS["max_anonymous_price"].default,
+        "budgets": {
+            who: {"points": BUDGETS[who].default, "pointsPerSecond": BUDGETS[f"{who}_per_s"].default}
+            for who in ("organization", "token", "network")
+        },
+        "operations": {one.name: _price(one, documents) for one in operations},
+    }
+
+
 def _limits(operations: list[Operation], documents: limits.Documents) -> Mapping[str, object]:
     fields, sockets = WebSettings.model_fields, SocketSettings.model_fields
     return {
-        "request": {
-            "bytes": fields["max_graphql_bytes"].default,
-            "documentCharacters": limits.MAX_CHARACTERS,
-            "documentTokens": limits.MAX_TOKENS,
-            "depth": pricing.MAX_DEPTH,
-            "aliases": pricing.MAX_ALIASES,
-            "directives": pricing.MAX_DIRECTIVES,
-            "rootFields": pricing.MAX_ROOT_FIELDS,
-            "operations": pricing.MAX_OPERATIONS,
-            "fields": pricing.MAX_FIELDS,
-            "comparedPairs": pricing.MAX_PAIRS,
-            "variableValues": MAX_VALUES,
-            "deadlineSeconds": OPERATIONS["deadline_s"].default,
-            "mutationDeadlineSeconds": OPERATIONS["mutation_deadline_s"].default,
-            "answerBytes": OPERATIONS["max_bytes"].default,
-            "receiveSeconds": fields["receive_timeout_s"].default,
-            "headerBytes": sockets["max_header_bytes"].default,
-            "headers": MOST_HEADERS,
-            "targetBytes": LONGEST_TARGET,
-            "headerSeconds": sockets["header_timeout_s"].default,
-            "idleSeconds": sockets["idle_timeout_s"].default,
-            "operationsPerRequest": 1,
-        },
-        "cost": {
-            "field": 1,
-            "statement": STATEMENT,
-            "transaction": pricing.BASE,
-            "maxPrice": MAX_PRICE,
-            "maxAnonymousPrice": OPERATIONS["max_anonymous_price"].default,
-            "budgets": {
-                who: {"points": BUDGETS[who].default, "pointsPerSecond": BUDGETS[f"{who}_per_s"].default}
-                for who in ("organization", "token", "network")
-            },
-            "operations": {one.name: _price(one, documents) for one in operations},
-        },
+        "request": _request(),
+        "cost": _cost(operations, documents),
         "pages": {"default": DEFAULT_PAGE, "max": MAX_PAGE},
         "lists": {"nodesIds": MAX_NODES, "channelConnectFinishPages": MAX_CHOICES},
         "idempotency": {"keyCharacters": MAX_KEY, "keptDays": KEPT_FOR.days},

@@ -93,7 +93,7 @@ class MeteredExecutor(StrawberryGraphQLCoreExecutionContext):
     def build_resolve_info(self, field_def: Any, field_nodes: Any, parent_type: Any, path: Any) -> Any:
         """Count the field."""
         meter: Meter | None = self.context_value.meter
-        if meter is not None:
+        if meter is not None and not parent_type.name.startswith("__"):  # the schema itself has one price
             meter.field(path.key)
         return super().build_resolve_info(field_def, field_nodes, parent_type, path)
 

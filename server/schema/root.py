@@ -19,6 +19,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from server.config import OperationSettings
+from server.kit.errors import InvalidInput
 from server.schema.approvals.queries import ApprovalsQuery
 from server.schema.audit.legal_queries import LegalQuery
 from server.schema.audit.mutations import AuditMutation
@@ -136,7 +137,9 @@ class Query(
         ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 global ids.")],
     ) -> list[Node | None]:
         """Find several nodes."""
-        return list(await asyncio.gather(*(find(info.context, one) for one in ids[:MAX_NODES])))
+        if len(ids) > MAX_NODES:
+            raise InvalidInput(f"At most {MAX_NODES} ids at once.", path=("ids",))
+        return list(await asyncio.gather(*(find(info.context, one) for one in ids)))
 
 
 @strawberry.type(description="Changing. Each field is one transaction: all of it happened or nothing.")

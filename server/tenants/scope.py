@@ -119,6 +119,10 @@ class Scope:
             return None
         return [unit_id for unit_id, held in self.by_unit.items() if permission in held]
 
+    def shows(self, permission: Permission, unit_id: UUID) -> bool:
+        """Say whether objects at the unit, which are read with the permission, are shown; what is not shown is not there."""
+        return self.reaches(unit_id) and self.may(permission, unit_id)
+
     def require(self, permission: Permission, unit_id: UUID | None) -> None:
         """Raise NotFound for a unit out of reach, PermissionDenied for one that is seen but not granted.
 

@@ -12,6 +12,7 @@ READS_REPOSITORIES = "server/schema/loaders.py"
 """Loaders batch what a page shows; a service function for each would only repeat the repository's."""
 
 CROSSES_ORGANIZATIONS = {
+    "server/kit/budgets.py": "a bucket stands for an organization, a token or a network by a keyed hash",
     "server/auth/mail.py": "mail that a development machine keeps belongs to no organization",
     "server/auth/service/accounts.py": "a person has one account for all of their organizations",
     "server/auth/service/factors/owed.py": "factors are a person's, who may work for several organizations",

@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def main(seconds: float, folder: Path, key: str) -> None:
             if child == 0:
                 asyncio.run(spend_forever(folder / f"{number}", key))
             living.append(child)
-        time.sleep(random.uniform(0.05, 0.25))
+        threading.Event().wait(random.uniform(0.05, 0.25))
         kill(living.pop(random.randrange(len(living))))
     for child in living:
         kill(child)

@@ -43,11 +43,13 @@ from workers.run import Run, carry_out, claim
 
 MONEY = frozenset({"carried_cost.currency"})
 """Money stays in the books, by month and currency."""
+ORGANIZATION = frozenset({"known_document", "document_use"})
+"""What front ends send belongs to the organization as a whole and to none of its units."""
 
 
 async def assert_gone(client: AClient) -> None:
     """Insist that nothing of the client is left but the files of the export and the certificate."""
-    seen = await client.sightings(but=PROOFS | {"stored_file_part"})
+    seen = await client.sightings(but=PROOFS | ORGANIZATION | {"stored_file_part"})
     assert seen.keys() <= MONEY, seen
 
 

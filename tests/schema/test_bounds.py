@@ -168,11 +168,12 @@ async def test_repetitions_of_a_key_that_wait_hold_neither_turn_nor_connection(
 ) -> None:
     agency = await an_agency(database)
     clerk = await a_person(database, settings, agency, agency.root_id, Role.OWNER)
-    create = 'mutation{topicCreate(input: {name: "offers", unitId: "%s"}){topic{id} userErrors{code}}}'
+    create = 'mutation{topicCreate(input: {key: "offers", name: "Offers", unitId: "%s"}){topic{id} userErrors{code}}}'
     text = create % encode("unit", agency.root_id)
     async with start(admission={"tenant_share": 0.3}) as api, topics_locked(settings) as connection:
         asked = [asyncio.create_task(api.ask(text, token=clerk.token, key="one")) for _ in range(20)]
         while await waiting(connection) == 0:
+            assert not all(one.done() for one in asked), await asked[0]
             await asyncio.sleep(0.02)
         beside = await asyncio.wait_for(api.ask(VIEWER, token=clerk.token), 30)
         held = await waiting(connection)

@@ -112,8 +112,8 @@ def test_the_length_of_an_inputs_list_multiplies_what_is_shown_of_each() -> None
     ],
 )
 def test_what_passes_a_limit_is_refused_before_it_is_validated(_case: str, text: str) -> None:
+    prepared = SCHEMA.documents.read(text)
     with pytest.raises(TooComplex) as refused:
-        prepared = SCHEMA.documents.read(text)
         SCHEMA.documents.price(prepared, prepared.document_operations[0])
 
     assert "limit" in str(refused.value)

@@ -89,6 +89,15 @@ async def wiring(request: pytest.FixtureRequest, postgres: Server, settings: Set
         pooled = await stack.enter_async_context(pooling(postgres)) if request.param != "directly" else None
         made = copy.copy(settings)
         made.database = addresses(postgres, name, pooled)
+        # Everybody at once is the point here: nobody is sent away, and every connection serves everybody.
+        crowded = {
+            "reserved_connections": 0,
+            "tenant_share": 1.0,
+            "line": 5_000,
+            "most_waiting": 50_000,
+            "patience_s": 300.0,
+        }
+        made.admission = settings.admission.model_copy(update=crowded)
         yield Wiring(made, postgres, name)
         gc.collect()  # psycopg closes what was cancelled while it connected only when its remains are collected
     postgres.drop_database(name)

@@ -104,7 +104,6 @@ async def _refused(uow: UnitOfWork, conversation_ids: Iterable[UUID]) -> dict[UU
     units = await repository.units_of(uow.session, uow.scope.organization_id, ids)
     refused: dict[UUID, DomainError] = {}
     for one in ids:
-        reason = uow.scope.refusal(Permission.INBOX_READ, units[one]) if one in units else NotFound()
-        if reason is not None:
-            refused[one] = reason
+        if one not in units or not uow.scope.shows(Permission.INBOX_READ, units[one]):
+            refused[one] = NotFound()
     return refused

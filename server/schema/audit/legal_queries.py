@@ -11,7 +11,7 @@ from server.kit.pagination import PageArguments
 from server.schema.audit import legal_reading
 from server.schema.audit.legal_types import LegalAccess, LegalConversation, LegalHold
 from server.schema.context import Info
-from server.schema.cost import PAGED, loaded
+from server.schema.cost import PAGED, Cost, ListSize
 from server.schema.inbox.types import Message
 from server.schema.nodes import Kind, uid
 from server.schema.pages import After, Before, Connection, First, Last, connection
@@ -55,7 +55,7 @@ class LegalQuery:
         Permission.LEGAL_REQUEST,
         "The conversations that a granted access names, newest first, at most 100. Only for whoever asked, until it is over; "
         "each time is written into the trail.",
-        costs=loaded(100),
+        costs=[Cost(weight=2, statements=16), ListSize(assumed_size=100)],
     )
     async def legal_access_conversations(self, info: Info, legal_access_id: AccessId) -> list[LegalConversation]:
         """List what may be read."""
@@ -68,7 +68,7 @@ class LegalQuery:
         Permission.LEGAL_REQUEST,
         "Messages of one conversation that a granted access names, by the platform's time, oldest first; without arguments "
         "the newest 25. Only for whoever asked, until it is over, also without inbox:read; each time is written into the trail.",
-        costs=PAGED,
+        costs=[Cost(weight=2, statements=16), *PAGED[1:]],
     )
     async def legal_access_messages(
         self,
