@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from time import perf_counter
 
-from bench import applying, grants, hostile, imports, inbox, ingest, reach, release, sends, walls
+from bench import applying, grants, hostile, imports, inbox, ingest, neighbours, reach, release, sends, walls
 from bench.harness import BenchFailed, Stage, stage
 from bench.results import Result
 from server.kit import log
@@ -25,6 +25,7 @@ BENCHES: Mapping[str, Callable[[Stage], Coroutine[None, None, Result]]] = {
     "reach": reach.run,
     "import": imports.run,
     "hostile": hostile.run,
+    "neighbours": neighbours.run,
 }
 
 

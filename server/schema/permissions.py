@@ -68,7 +68,7 @@ def check(info: Info, permission: Permission | None) -> None:
         scope.require_anywhere(permission)
 
 
-def query(permission: Permission | None, description: str, *, costs: Sequence[object] = ()) -> Any:
+def query(permission: Permission | None, description: str, *, costs: Sequence[object]) -> Any:
     """Declare a root query field with its costs. `permission` None means: every authenticated caller."""
     return strawberry.field(description=description, extensions=[RequirePermission(permission)], directives=costs)
 
