@@ -27,6 +27,10 @@ class ReadInsideRead(RuntimeError):
     """Somebody who has the turn waits for another one, and would wait for ever: a mistake in a resolver."""
 
 
+class OperationOver(RuntimeError):
+    """The operation has ended; who still wants to read for it, such as a loader that nobody waits for, reads nothing."""
+
+
 class SharedRead:
     """What all resolvers of one operation read with. Belongs to one event loop.
 
@@ -56,6 +60,8 @@ class SharedRead:
         self._transaction = AsyncExitStack()
         self._uow: UnitOfWork | None = None
         self._failure: BaseException | None = None
+        self._holder: asyncio.Task[object] | None = None
+        self._is_over = False
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[UnitOfWork]:
@@ -105,8 +111,19 @@ class SharedRead:
         async with self._alone():
             await self.aclose()
 
+    async def finish(self) -> None:
+        """End for good: what still runs is cancelled, also in the database, and the connection is given back after it.
+
+        Loaders outlive whoever asked them, so a statement may be on its way when an operation ends early.
+        """
+        self._is_over = True
+        if self._holder is not None:
+            self._holder.cancel()
+        async with self._turns:
+            await self.aclose()
+
     async def aclose(self) -> None:
-        """End the transaction and give the connection back, when nobody has the turn."""
+        """End the transaction and give the connection back. For who has the turn, or when nobody can."""
         await self._end_reading()
         held, self._held, self._connection = self._held, AsyncExitStack(), None
         await held.aclose()
@@ -118,10 +135,14 @@ class SharedRead:
         self._wanting += 1
         try:
             async with self._turns:
+                if self._is_over:
+                    raise OperationOver
                 mark = _has_turn.set(True)
+                self._holder = asyncio.current_task()
                 try:
                     yield
                 finally:
+                    self._holder = None
                     _has_turn.reset(mark)
                     if not self._is_kept and self._wanting == 1:
                         await self.aclose()

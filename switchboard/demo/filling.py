@@ -21,6 +21,8 @@ _KINDS = {
     "exceptionId": "cfx",
     "conflictId": "cfl",
     "memberId": "mem",
+    "toMemberId": "mem",
+    "handOverToId": "mem",
     "contactId": "ct",
     "conversationId": "cnv",
     "messageId": "msg",

@@ -17,6 +17,7 @@ from switchboard.demo.telling import Stage
 _FILLING = Filling()
 WITHOUT_IDS = frozenset(
     {
+        "DocumentsRegister",
         *("AppRegister", "AuditExport", "OrganizationUpdate", "RoleCreate"),
         *("PasswordChange", "PasswordReset", "PasswordResetRequest", "RecoveryCodesRegenerate"),
         *("SessionCreate", "SessionEnd", "SessionVerify", "TotpConfirm", "TotpDisable", "TotpEnroll"),
@@ -56,6 +57,7 @@ def _about_people(of: Ids) -> list[tuple[str, Json]]:
         ("TopicCreate", {"unitId": of("unit"), "key": "x", "name": "x"}),
         ("TokenCreate", {"name": "x", "permissions": ["INBOX_READ"], "unitId": of("unit")}),
         ("TokenRevoke", {"tokenId": of("tok")}),
+        ("DocumentsWithdraw", {"ids": [of("doc")]}),
     ]
 
 

@@ -88,6 +88,7 @@ async def harvest(asker: Asker, row_ids: Sequence[UUID]) -> Harvest:
     seen = {one.rpartition("_")[0] for ids in found.ids.values() for one in ids}
     for ids in of_kinds(row_ids, [kind for kind in Kind if kind.value not in seen]):
         answer = await asker.ask("query", "nodes", fields["nodes"], [Call({"ids": ids})], 1)
+        assert "data" in answer[0].body, answer[0].body
         found.note(answer[0].body["data"], "")
     for name in [name for name, variant in first.items() if variant.places()]:
         choices = itertools.product(*(found.some(place.type_name)[:3] for place in first[name].places()))

@@ -110,7 +110,7 @@ async def test_a_token_that_was_revoked_or_may_something_else_opens_nothing(
     async with begin(database, agency.scope) as uow:
         await auth.revoke_token(uow, row.id)
 
-    assert (await status(api, copy, tokens["contacts"][1]))[0] == 403
+    assert (await status(api, copy, tokens["contacts"][1]))[0] == 404
     assert (await status(api, copy, reads))[0] == 401
 
 

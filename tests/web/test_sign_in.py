@@ -10,7 +10,7 @@ import pytest
 
 from server.app import create_app
 from server.auth import service as auth
-from server.config import Environment, Settings
+from server.config import DocumentMode, Environment, Settings
 from server.kit.db import Database
 from server.kit.ids import encode, new_id
 from server.web.browser import local_path
@@ -47,6 +47,7 @@ async def browser(api: Api) -> AsyncIterator[Browser]:
 async def production(settings: Settings) -> AsyncIterator[Browser]:
     """A fresh browser before the API as production configures it."""
     told = production_of(settings, environment=Environment.PRODUCTION, public_url="https://switchboard.test")
+    told.web = told.web.model_copy(update={"documents": DocumentMode.OPEN})
     async with (
         serving(create_app(told)) as url,
         httpx.AsyncClient() as http,
