@@ -44,7 +44,7 @@ def cost(context: ApiContext) -> dict[str, Any]:
     """Write what the operation cost, and what is left of the tightest budget."""
     shown: dict[str, Any] = {"requestedQueryCost": context.price}
     if context.meter is not None:
-        shown["actualQueryCost"] = context.meter.points
+        shown["actualQueryCost"] = context.meter.points if context.is_refunded else context.price
     if context.standing is not None:
         shown["throttleStatus"] = {
             "maximumAvailable": int(context.standing.maximum),

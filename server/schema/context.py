@@ -68,6 +68,8 @@ class ApiContext:
     """What the operation costs so far; None on a WebSocket."""
     price: int = 0
     """What the operation may cost at most, in points."""
+    is_refunded: bool = True
+    """Whether what the price did not use is given back: of queries. What a mutation really cost could tell what is there."""
     standing: Standing | None = None
     """What was left of the tightest budget after the price was taken."""
     end: Callable[[BaseException], None] | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
-from graphql import GraphQLError
+from graphql import DocumentNode, GraphQLError, parse
 from strawberry.extensions import SchemaExtension
 
+from server.kit.errors import Unavailable
 from server.schema import spending
 from server.schema.context import ApiContext
+from server.schema.errors import ApiError
 from server.schema.limits import Documents, Prepared
 
 
@@ -26,9 +28,15 @@ class FromDocuments(SchemaExtension):
         execution = self.execution_context
         context: ApiContext = execution.context
         documents: Documents = execution.schema.documents  # type: ignore[attr-defined]
-        prepared = context.prepared or await self._from_socket(documents, context)
-        self._errors = documents.validated(prepared)
-        execution.graphql_document = prepared.document
+        try:
+            prepared = context.prepared or await self._from_socket(documents, context)
+            self._errors, execution.graphql_document = documents.validated(prepared), prepared.document
+        except (ApiError, Unavailable, GraphQLError) as error:
+            # What a socket asks for is refused like what validation finds; an exception here would end the whole socket.
+            self._errors = [
+                error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
+            ]
+            execution.graphql_document = _nothing(execution._provided_operation_name)
         execution.pre_execution_errors = self._errors or None
         yield
 
@@ -46,6 +54,11 @@ class FromDocuments(SchemaExtension):
     async def _from_socket(self, documents: Documents, context: ApiContext) -> Prepared:
         execution = self.execution_context
         prepared = documents.read(execution.query or "")
-        operation = prepared.chosen(execution.operation_name)
+        operation = prepared.chosen(execution._provided_operation_name)
         async with spending.paid(context, documents, prepared, operation, execution.variables or {}):
             return prepared
+
+
+def _nothing(name: str | None) -> DocumentNode:
+    """Return a document that stands for one which is refused; it is never run."""
+    return parse(f"subscription {name if name and name.isidentifier() and name.isascii() else ''} {{ __typename }}")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from math import ceil
 from typing import Any
 
-from graphql import OperationDefinitionNode
+from graphql import OperationDefinitionNode, OperationType
 
 from server.config import BudgetSettings
 from server.kit.budgets import Draw, Exhausted
@@ -41,6 +41,7 @@ async def paid(
             f"The operation would cost {context.price} points; the limit is {most:.0f}."
             " Ask for smaller pages or fewer lists inside lists; limits.json says what fields cost."
         )
+    context.is_refunded = operation.operation is OperationType.QUERY
     taken = BASE if is_dry_run(operation, variables) else context.price
     draws = _draws(context, taken)
     budgets = context.services.budgets
@@ -54,7 +55,7 @@ async def paid(
             wait_s,
         ) from error
     yield
-    if context.meter is not None and not price.is_exact:
+    if context.meter is not None and context.is_refunded:
         budgets.give_back([draw.less(context.meter.points) for draw in draws])
 
 

@@ -78,6 +78,8 @@ OF_ACCOUNTS = {
 """What changes an account, which belongs to no organization, or needs a password or a code that the walk does not know."""
 
 UNREACHED = {
+    "documentsRegister",
+    "documentsWithdraw",
     "appRegister",
     "auditExport",
     "clientOffboard",
