@@ -17,7 +17,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from server.kit.clock import monotonic_s
 from server.schema.cost import STATEMENT
-from server.schema.errors import AnswerTooLarge, DeadlinePassed
+from server.schema.errors import AnswerTooLarge, DeadlinePassed, TooComplex
 from server.schema.pricing import BASE
 
 _LOOK_EVERY = 256
@@ -32,6 +32,8 @@ class Bounds:
 
     seconds: float
     bytes: int
+    fields: int
+    """However few items the price reckoned with, so many fields are resolved and not one more."""
 
 
 class Meter:
@@ -56,6 +58,10 @@ class Meter:
         """Count a field that is resolved now. Ends the operation beyond its deadline."""
         self.fields += 1
         self.bytes += len(name) + _FIELD_BYTES
+        if self.fields > self._bounds.fields:
+            self._stop(
+                TooComplex(f"The answer would have more than {self._bounds.fields} fields. Ask for smaller pages.")
+            )
         if self.fields % _LOOK_EVERY == 0 and monotonic_s() > self._ends_at:
             self._stop(DeadlinePassed(self._bounds.seconds))
 

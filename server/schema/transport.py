@@ -173,7 +173,9 @@ class HttpEndpoint:
     async def _execute(self, context: ApiContext, operation: OperationDefinitionNode, wanted: Wanted) -> Answer:
         limits = self._services.settings.operations
         is_query = operation.operation is OperationType.QUERY
-        bounds = Bounds(limits.deadline_s if is_query else limits.mutation_deadline_s, limits.max_bytes)
+        bounds = Bounds(
+            limits.deadline_s if is_query else limits.mutation_deadline_s, limits.max_bytes, limits.max_price
+        )
         run = Run(context, bounds)
         result = await run.to_the_end(
             self._schema.execute(

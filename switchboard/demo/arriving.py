@@ -22,7 +22,7 @@ _SAID_IN_PUBLIC = (
     ("COMMENT", "VISIBLE", "Our reply"),
     ("REVIEW", "VISIBLE", "Ja ziemlich coole Sache"),
 )
-_TRANSCRIPTS = 50
+_TRANSCRIPTS = 25
 _LOOK_EVERY_S = 1.0
 _PATIENCE_S = 180.0
 """A busy machine is slow, not wrong."""
