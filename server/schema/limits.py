@@ -115,6 +115,8 @@ class Documents:
         return errors
 
     def _keep(self, prepared: Prepared) -> None:
+        if prepared.text in self._known:
+            return  # two requests read the same new text at once
         self._known[prepared.text] = prepared
         self._characters += len(prepared.text)
         while self._characters > _CACHED_CHARACTERS:

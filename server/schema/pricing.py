@@ -22,6 +22,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    NullValueNode,
     ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
@@ -75,12 +76,24 @@ class Size:
         return _items(found, self.number)
 
 
+@dataclass(frozen=True, slots=True)
+class _OneOf:
+    """How many items a list has at most that several arguments may cut."""
+
+    number: int
+    sizes: tuple[Size, ...]
+
+    def of(self, variables: Variables) -> int:
+        """Return the largest of the numbers for these variables."""
+        return max(one.of(variables) for one in self.sizes)
+
+
 @dataclass(slots=True)
 class Plan:
     """Points that do not depend on sizes, and those of each item of the lists below."""
 
     points: int = 0
-    lists: list[tuple[Size, Plan]] = field(default_factory=list)
+    lists: list[tuple[Size | _OneOf, Plan]] = field(default_factory=list)
 
     def total(self, variables: Variables) -> int:
         """Add up for these variables."""
@@ -125,7 +138,19 @@ class Prices:
             root = self._schema.get_root_type(one.operation)
             plan = walk.selected([(root, one.selection_set)], _NONE, 1)
             found[one.name.value if one.name else None] = Price(plan, walk.statements, walk.is_exact)
+        self._look_at_unused(document, fragments, budget)
         return found
+
+    def _look_at_unused(
+        self, document: DocumentNode, fragments: Mapping[str, FragmentDefinitionNode], budget: _Budget
+    ) -> None:
+        """Count what no operation spreads, and namesakes: it costs nothing to run, but validation compares its fields too."""
+        walk = _Walk(self, fragments, {}, budget)
+        for one in document.definitions:
+            if not isinstance(one, FragmentDefinitionNode):
+                continue
+            if one.name.value not in budget.spread or fragments[one.name.value] is not one:
+                walk.selected([(self._schema.get_type(one.type_condition.name.value), one.selection_set)], _NONE, 1)
 
     def cost(self, parent: GraphQLNamedType | None, name: str) -> tuple[FieldCost, GraphQLNamedType | None]:
         """Return what a field costs and the type it shows; of one that does not exist, one point."""
@@ -147,6 +172,8 @@ class _Budget:
     pairs: int = 0
     aliases: int = 0
     directives: int = 0
+    spread: set[str] = field(default_factory=set)
+    """Fragments that were followed anywhere."""
 
     def note(self, node: Any) -> None:
         self.fields += 1
@@ -177,7 +204,7 @@ class _Pending:
     """The size of a connection, which its fields `nodes` and `edges` take."""
 
     names: frozenset[str]
-    size: Size
+    size: Size | _OneOf
 
 
 _NONE = _Pending(frozenset(), Size(1))
@@ -242,15 +269,17 @@ class _Walk:
             plan.points += inner.points
             plan.lists += inner.lists
 
-    def _size(self, cost: FieldCost, node: FieldNode) -> Size | None:
+    def _size(self, cost: FieldCost, node: FieldNode) -> Size | _OneOf | None:
         if cost.size is None:
             return None
         given = {one.name.value: one.value for one in node.arguments or ()}
+        sizes = []
         for slicing in cost.sliced_by:
             name, *way = slicing.split(".")
-            if name in given:
-                return self._given(given[name], tuple(way), cost.size)
-        return Size(cost.size)
+            if name in given and not isinstance(given[name], NullValueNode):
+                sizes.append(self._given(given[name], tuple(way), cost.size))
+        # Of several only one may have a value, which the variables tell.
+        return _OneOf(cost.size, tuple(sizes)) if len(sizes) > 1 else sizes[0] if sizes else Size(cost.size)
 
     def _given(self, value: ValueNode, way: tuple[str, ...], assumed: int) -> Size:
         match value:
@@ -307,6 +336,7 @@ class _Walk:
                     if node.name.value in spread:
                         continue
                     spread.add(node.name.value)
+                    self._budget.spread.add(node.name.value)
                     self._budget.note_pairs(len(spread) - 1)  # validation compares every two fragments of one place
                     fragment = self._fragments.get(node.name.value)
                     if fragment is not None:
@@ -344,6 +374,8 @@ def _items(given: object, assumed: int) -> int:
             return assumed
         case int():
             return min(max(given, 1), MAX_PAGE)
+        case float() if given.is_integer():  # GraphQL takes 100.0 for the integer that it is
+            return min(max(int(given), 1), MAX_PAGE)
         case list() | tuple():
             return min(len(given), _CAP)
         case _:
