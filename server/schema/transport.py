@@ -168,7 +168,7 @@ class HttpEndpoint:
             try:
                 return await self._execute(context, operation, wanted)
             finally:
-                await context.reads.finish()
+                await context.reads.end()
 
     async def _execute(self, context: ApiContext, operation: OperationDefinitionNode, wanted: Wanted) -> Answer:
         limits = self._services.settings.operations

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from contextvars import ContextVar
+from typing import cast
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,8 +28,8 @@ class ReadInsideRead(RuntimeError):
     """Somebody who has the turn waits for another one, and would wait for ever: a mistake in a resolver."""
 
 
-class OperationOver(RuntimeError):
-    """The operation has ended; who still wants to read for it, such as a loader that nobody waits for, reads nothing."""
+class OperationIsOver(RuntimeError):
+    """Somebody still wants to read for an operation that has ended; nobody waits for what it would find."""
 
 
 class SharedRead:
@@ -55,13 +56,13 @@ class SharedRead:
         self._is_kept = is_kept
         self._turns = asyncio.Lock()
         self._wanting = 0
+        self._users: set[asyncio.Task[object]] = set()
+        self._is_over = False
         self._held = AsyncExitStack()
         self._connection: AsyncConnection | None = None
         self._transaction = AsyncExitStack()
         self._uow: UnitOfWork | None = None
         self._failure: BaseException | None = None
-        self._holder: asyncio.Task[object] | None = None
-        self._is_over = False
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[UnitOfWork]:
@@ -111,19 +112,20 @@ class SharedRead:
         async with self._alone():
             await self.aclose()
 
-    async def finish(self) -> None:
-        """End for good: what still runs is cancelled, also in the database, and the connection is given back after it.
+    async def end(self) -> None:
+        """End whoever still reads, and their statements, and give the connection back. Nobody gets a turn afterwards.
 
-        Loaders outlive whoever asked them, so a statement may be on its way when an operation ends early.
+        A loader reads in a task of its own, which goes on when those who asked it are cancelled.
         """
         self._is_over = True
-        if self._holder is not None:
-            self._holder.cancel()
-        async with self._turns:
-            await self.aclose()
+        for one in self._users:
+            one.cancel()
+        if self._users:
+            await asyncio.wait(self._users)
+        await self.aclose()
 
     async def aclose(self) -> None:
-        """End the transaction and give the connection back. For who has the turn, or when nobody can."""
+        """End the transaction and give the connection back, when nobody has the turn."""
         await self._end_reading()
         held, self._held, self._connection = self._held, AsyncExitStack(), None
         await held.aclose()
@@ -132,22 +134,23 @@ class SharedRead:
     async def _alone(self) -> AsyncIterator[None]:
         if _has_turn.get():
             raise ReadInsideRead("whoever has the turn at an operation's connection must not wait for another one")
+        if self._is_over:
+            raise OperationIsOver("the operation has ended")
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._users.add(task)
         self._wanting += 1
         try:
             async with self._turns:
-                if self._is_over:
-                    raise OperationOver
                 mark = _has_turn.set(True)
-                self._holder = asyncio.current_task()
                 try:
                     yield
                 finally:
-                    self._holder = None
                     _has_turn.reset(mark)
                     if not self._is_kept and self._wanting == 1:
                         await self.aclose()
         finally:
             self._wanting -= 1
+            self._users.discard(task)
 
     async def _reading(self) -> UnitOfWork:
         if self._failure is not None:

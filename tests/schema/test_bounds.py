@@ -77,6 +77,28 @@ async def test_an_operation_that_passes_its_deadline_ends_as_a_whole_and_in_the_
     assert left == 0
 
 
+async def test_a_deadline_that_passes_while_a_loader_reads_is_told_as_one(
+    start: Start,
+    database: Database,
+    settings: Settings,
+) -> None:
+    agency = await an_agency(database)
+    person = await a_person(database, settings, agency, agency.units["client 1"], Role.MANAGER)
+    await a_full_inbox(database, agency, person, 3)
+    assert settings.database.owner is not None
+    dsn = settings.database.owner.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1)
+
+    async with start(operations={"deadline_s": 0.5}) as api, await psycopg.AsyncConnection.connect(dsn) as connection:
+        await connection.execute("LOCK TABLE label IN ACCESS EXCLUSIVE MODE")
+        answer = await api.ask(
+            "{conversations(first: 9){nodes{id labels{name} notes(last: 2){nodes{id}}}}}", token=person.token
+        )
+        waiting = await (await connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")).fetchone()
+
+    assert (answer.status, answer.codes) == (504, ["TIMEOUT"])
+    assert waiting == (0,)
+
+
 async def test_an_answer_that_grows_too_large_ends_the_operation(
     start: Start, database: Database, settings: Settings
 ) -> None:

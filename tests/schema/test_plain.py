@@ -58,7 +58,7 @@ async def answer(schema: ApiSchema, services: Services, person: APerson, documen
     try:
         result = await schema.execute(document, context_value=context)
     finally:
-        await context.reads.finish()
+        await context.reads.end()
     return orjson.dumps({"data": result.data, "errors": [error.formatted for error in result.errors or ()]})
 
 
