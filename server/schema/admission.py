@@ -30,15 +30,32 @@ class Turn:
     def __init__(self, turns: Turns, who: Hashable) -> None:
         self._turns = turns
         self._who = who
+        self._is_held = False
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[Turn]:
+        """Wait for the place and hold it. Raises Busy."""
+        await self._enter()
+        try:
+            yield self
+        finally:
+            self._leave()
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """Let others work for as long as this operation only waits for somebody else."""
-        self._turns.leave(self._who)
-        try:
-            yield
-        finally:
-            await self._turns.enter(self._who)
+        """Let others work for as long as this operation only waits for somebody else. Raises Busy if there is no way back."""
+        self._leave()
+        yield
+        await self._enter()  # whoever was ended while waiting needs no place any more
+
+    async def _enter(self) -> None:
+        await self._turns.enter(self._who)
+        self._is_held = True
+
+    def _leave(self) -> None:
+        if self._is_held:
+            self._is_held = False
+            self._turns.leave(self._who)
 
 
 class Admission:
@@ -76,8 +93,8 @@ class Admission:
     @asynccontextmanager
     async def tenant(self, organization_id: UUID) -> AsyncIterator[Turn]:
         """Work for an organization. Raises Busy, at once when its line is full."""
-        async with self._tenants.turn(organization_id):
-            yield Turn(self._tenants, organization_id)
+        async with Turn(self._tenants, organization_id).held() as turn:
+            yield turn
 
     @asynccontextmanager
     async def stranger(self, network: str) -> AsyncIterator[None]:
@@ -94,8 +111,8 @@ class Admission:
     @asynccontextmanager
     async def anonymous(self, network: str) -> AsyncIterator[Turn]:
         """Work for somebody who has no token, such as who signs in."""
-        async with self._anonymous.turn(network):
-            yield Turn(self._anonymous, network)
+        async with Turn(self._anonymous, network).held() as turn:
+            yield turn
 
 
 def _mark(token: str) -> bytes:
