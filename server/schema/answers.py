@@ -33,11 +33,16 @@ def told(errors: list[GraphQLError], request_id: str) -> list[dict[str, Any]]:
 
 def refused(error: Exception, request_id: str) -> Answer:
     """Write the one error of a request that is answered with nothing else."""
+    return {"errors": [dict(refusal(error, request_id).formatted)]}
+
+
+def refusal(error: Exception, request_id: str) -> GraphQLError:
+    """Return what is told of what ended a request or a subscription before it began."""
     shown = error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
     mask(shown, request_id)
     if isinstance(error, (RateLimited, Unavailable)) and shown.extensions is not None:
         shown.extensions["retryAfterSeconds"] = error.retry_after_s
-    return {"errors": [dict(shown.formatted)]}
+    return shown
 
 
 def cost(context: ApiContext) -> dict[str, Any]:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
-from graphql import DocumentNode, GraphQLError, parse
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    NameNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+)
 from strawberry.extensions import SchemaExtension
 
-from server.kit.errors import Unavailable
 from server.schema import spending
+from server.schema.answers import EXPECTED, refusal
 from server.schema.context import ApiContext
-from server.schema.errors import ApiError
 from server.schema.limits import Documents, Prepared
 
 
@@ -30,13 +37,18 @@ class FromDocuments(SchemaExtension):
         documents: Documents = execution.schema.documents  # type: ignore[attr-defined]
         try:
             prepared = context.prepared or await self._from_socket(documents, context)
-            self._errors, execution.graphql_document = documents.validated(prepared), prepared.document
-        except (ApiError, Unavailable, GraphQLError) as error:
-            # What a socket asks for is refused like what validation finds; an exception here would end the whole socket.
+            self._errors = documents.validated(prepared)
+            execution.graphql_document = prepared.document
+        except EXPECTED as error:
+            if not context.is_socket:
+                raise
+            # What a hook raises ends a socket's operation without a word to the client.
+            told = refusal(error, context.request_id)
+            # A plain one: Strawberry closes the whole socket, with its other subscriptions, for an error of syntax.
             self._errors = [
-                error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
+                GraphQLError(told.message, told.nodes, told.source, told.positions, extensions=told.extensions)
             ]
-            execution.graphql_document = _nothing(execution._provided_operation_name)
+            execution.graphql_document = _stand_in(execution.operation_name)
         execution.pre_execution_errors = self._errors or None
         yield
 
@@ -59,6 +71,10 @@ class FromDocuments(SchemaExtension):
             return prepared
 
 
-def _nothing(name: str | None) -> DocumentNode:
-    """Return a document that stands for one which is refused; it is never run."""
-    return parse(f"subscription {name if name and name.isidentifier() and name.isascii() else ''} {{ __typename }}")
+def _stand_in(name: str | None) -> DocumentNode:
+    """Return a document for one that was refused, with the operation that was asked for: without, no error is told."""
+    nothing = SelectionSetNode(selections=(FieldNode(name=NameNode(value="__typename")),))
+    named = None if name is None else NameNode(value=name)
+    return DocumentNode(
+        definitions=(OperationDefinitionNode(operation=OperationType.QUERY, name=named, selection_set=nothing),)
+    )

@@ -287,24 +287,16 @@ async def test_a_busy_inbox_is_told_completely(api: Api, database: Database, set
     assert told == {encode("cnv", row.id) for row in (*rows, last)}
 
 
-@pytest.mark.parametrize(
-    ("_case", "query", "code"),
-    [
-        ("too dear", "subscription{inboxChanges{conversation{" + "id " * 110 + "}}}", "QUERY_TOO_COMPLEX"),
-        ("no operation", "fragment F on InboxChange{cursor}", "BAD_REQUEST"),
-    ],
-)
-async def test_what_is_refused_on_a_socket_ends_the_subscription_and_not_the_socket(
-    api: Api, database: Database, settings: Settings, _case: str, query: str, code: str
+@pytest.mark.parametrize("text", ["subscription{", "subscription{" + "inboxChanges{cursor} " * 200 + "}", "{a} {b}"])
+async def test_a_subscription_that_is_refused_is_told_why(
+    api: Api, database: Database, settings: Settings, text: str
 ) -> None:
     agency = await an_agency(database)
-    clerk = await a_person(database, settings, agency, agency.root_id, Role.OWNER)
-    async with a_socket(api, clerk.token) as socket:
-        await socket.say({"id": "1", "type": "subscribe", "payload": {"query": query, "operationName": None}})
-        refused = await socket.hear()
-        await socket.say({"type": "ping"})
-        alive = await socket.hear()
+    person = await a_person(database, settings, agency, agency.root_id, Role.OPERATOR)
 
-    assert (refused["type"], refused["id"]) == ("error", "1")
-    assert refused["payload"][0]["extensions"]["code"] == code
-    assert alive["type"] == "pong"
+    async with a_socket(api, person.token) as socket:
+        await socket.say({"id": "1", "type": "subscribe", "payload": {"query": text}})
+        heard = await socket.hear()
+
+    assert heard["type"] == "error", heard
+    assert heard["payload"][0]["extensions"]["code"] in {"VALIDATION_FAILED", "QUERY_TOO_COMPLEX", "BAD_REQUEST"}
