@@ -76,6 +76,7 @@ class ApiContext:
     """Ends the operation as a whole with one error."""
     traces: dict[UUID, UUID] = field(default_factory=dict)
     """Conversations, with their units, that the answer shows by a right from above: traced before the answer leaves."""
+    _tracing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     reads: SharedRead = field(init=False)
     loaders: Loaders = field(init=False)
 
@@ -136,10 +137,12 @@ class ApiContext:
 
     async def write_traces(self) -> None:
         """Commit the traces of what the answer shows, on the operation's connection. Before the first byte of it leaves."""
-        traces, self.traces = self.traces, {}
-        if traces:
-            async with self.reads.writing() as uow:
-                await audit.trace_reads(uow, traces)
+        async with self._tracing:  # another subscription of the socket may be committing what this one shows
+            traces = dict(self.traces)
+            if traces:
+                async with self.reads.writing() as uow:
+                    await audit.trace_reads(uow, traces)
+                self.traces = {one: unit for one, unit in self.traces.items() if one not in traces}
 
     def _lane(self) -> AbstractAsyncContextManager[object]:
         """Return the lane in which the token is read again; a request has its turn already."""

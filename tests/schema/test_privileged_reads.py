@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from sqlalchemy import select, text
 
@@ -223,6 +224,30 @@ async def test_live_changes_that_show_words_are_traced(office: Office) -> None:
         await socket.subscribe(cursor)
         await socket.change()
 
+    assert await office.trail() == [("OWNER", office.conversations[2].id)]
+
+
+async def test_no_subscription_of_a_socket_tells_what_another_one_is_still_tracing(
+    office: Office, settings: Settings
+) -> None:
+    owner = await office.person(office.agency.root_id, Role.OWNER)
+    cursor = (await office.ask("{ inboxCursor }", owner.token))["inboxCursor"]
+    worker = await office.person(office.unit_id, Role.OPERATOR)
+    async with begin(office.database, worker.scope) as uow:
+        await inbox.add_note(uow, office.conversations[2].id, "Changed.")
+    assert settings.database.owner is not None
+    dsn = settings.database.owner.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1)
+
+    async with a_socket(office.api, owner.token) as socket:
+        async with await psycopg.AsyncConnection.connect(dsn) as connection:
+            await connection.execute("LOCK TABLE audit_event IN SHARE MODE")
+            for number in range(5):
+                await socket.subscribe(cursor, id=str(number))
+            is_quiet = await socket.is_quiet(1)
+        for _ in range(5):
+            await socket.change()
+
+    assert is_quiet
     assert await office.trail() == [("OWNER", office.conversations[2].id)]
 
 
