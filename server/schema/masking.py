@@ -6,6 +6,7 @@ Used by the schema itself, so that HTTP and WebSocket answer alike.
 from __future__ import annotations
 
 from graphql import GraphQLError
+from strawberry.exceptions import MissingQueryError
 
 from server.kit import log
 from server.kit.errors import (
@@ -22,10 +23,11 @@ from server.schema.errors import ApiError, ErrorCode
 from server.schema.results import enum_name
 
 _logger = log.get(__name__)
-_IDEMPOTENCY = {
+_BY_TYPE = {
     IdempotencyRequired: ErrorCode.IDEMPOTENCY_REQUIRED,
     IdempotencyKeyReused: ErrorCode.IDEMPOTENCY_KEY_REUSED,
     IdempotencyInProgress: ErrorCode.IDEMPOTENCY_IN_PROGRESS,
+    MissingQueryError: ErrorCode.BAD_REQUEST,
 }
 
 
@@ -44,8 +46,8 @@ def code_of(error: GraphQLError) -> tuple[ErrorCode, dict[str, object]]:
             code = ErrorCode.UNAVAILABLE
         case TookTooLong():
             code = ErrorCode.TIMEOUT
-        case IdempotencyRequired() | IdempotencyKeyReused() | IdempotencyInProgress():
-            code = _IDEMPOTENCY[type(cause)]
+        case IdempotencyRequired() | IdempotencyKeyReused() | IdempotencyInProgress() | MissingQueryError():
+            code = _BY_TYPE[type(cause)]
         case PermissionDenied():
             code, more = ErrorCode.FORBIDDEN, dict(cause.data)
         case DomainError():

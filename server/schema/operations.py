@@ -19,6 +19,7 @@ from server.schema import spending
 from server.schema.answers import EXPECTED, refusal
 from server.schema.context import ApiContext
 from server.schema.limits import Documents, Prepared
+from server.schema.requests import wanted_of
 
 
 class FromDocuments(SchemaExtension):
@@ -65,9 +66,16 @@ class FromDocuments(SchemaExtension):
 
     async def _from_socket(self, documents: Documents, context: ApiContext) -> Prepared:
         execution = self.execution_context
-        prepared = documents.read(execution.query or "")
-        operation = prepared.chosen(execution._provided_operation_name)
-        async with spending.paid(context, documents, prepared, operation, execution.variables or {}):
+        wanted = wanted_of(
+            {
+                "query": execution.query,
+                "variables": execution.variables,
+                "operationName": execution._provided_operation_name,
+            }
+        )
+        prepared = documents.read(wanted.query or "")
+        operation = prepared.chosen(wanted.operation_name)
+        async with spending.paid(context, documents, prepared, operation, wanted.variables):
             return prepared
 
 

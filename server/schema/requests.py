@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ def read(request: Request, body: bytes) -> Wanted:
         raise Malformed("The body is not JSON in UTF-8.") from error
     if not isinstance(data, dict):
         raise Malformed("The body must be one JSON object; batches are not offered.")
-    return _wanted(data)
+    return wanted_of(data)
 
 
 def read_query(request: Request) -> Wanted:
@@ -55,10 +56,11 @@ def read_query(request: Request) -> Wanted:
                 data[name] = orjson.loads(data[name])
             except orjson.JSONDecodeError as error:
                 raise Malformed(f"{name} is not JSON in UTF-8.") from error
-    return _wanted(data)
+    return wanted_of(data)
 
 
-def _wanted(data: dict[str, Any]) -> Wanted:
+def wanted_of(data: Mapping[str, Any]) -> Wanted:
+    """Check the members of a request; raise Malformed that says what is wrong with them."""
     query, document_id = data.get("query"), data.get("documentId")
     variables, name = data.get("variables"), data.get("operationName")
     if query is None and document_id is None:

@@ -22,7 +22,7 @@ from server.tenants.uow import begin, begin_read
 from tests.api import Api
 from tests.factories.inbox import a_conversation, a_page
 from tests.factories.tenants import APerson, a_person, an_agency
-from tests.schema.live import PROTOCOL, a_socket, cursor_of
+from tests.schema.live import CHANGES, PROTOCOL, a_socket, cursor_of
 
 
 async def token_id(database: Database, person: APerson) -> UUID:
@@ -300,3 +300,44 @@ async def test_a_subscription_that_is_refused_is_told_why(
 
     assert heard["type"] == "error", heard
     assert heard["payload"][0]["extensions"]["code"] in {"VALIDATION_FAILED", "QUERY_TOO_COMPLEX", "BAD_REQUEST"}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"query": 3},
+        {"query": ""},
+        {"query": CHANGES, "operationName": 3},
+        {"query": CHANGES, "operationName": "x"},
+        {"query": CHANGES, "variables": [1]},
+        {"query": CHANGES, "variables": "x"},
+    ],
+)
+async def test_a_subscription_of_a_wrong_form_is_told_what_is_wrong(
+    api: Api, database: Database, settings: Settings, payload: dict[str, object]
+) -> None:
+    agency = await an_agency(database)
+    person = await a_person(database, settings, agency, agency.root_id, Role.OPERATOR)
+
+    async with a_socket(api, person.token) as socket:
+        await socket.say({"id": "1", "type": "subscribe", "payload": payload})
+        heard = await socket.hear()
+
+    assert heard["type"] == "error", heard
+    assert heard["payload"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000 + "]" * 100_000, "[]", "1", '{"id": "1", "type": "subscribe", "payload": null}', '{"payload": []}'],
+)
+async def test_what_is_no_message_closes_the_socket_and_says_so(api: Api, text: str) -> None:
+    url = f"{api.url.replace('http', 'ws', 1)}/graphql"
+
+    async with connect(url, subprotocols=[PROTOCOL], proxy=None) as connection:
+        await connection.send(text)
+        with pytest.raises(ConnectionClosed) as closed:
+            await connection.recv()
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4400
