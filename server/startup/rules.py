@@ -63,8 +63,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _of_address(public_url: str) -> Iterator[Problem]:
-    parts = urlsplit(public_url)
-    if parts.scheme != "https" or not parts.hostname:
+    parts = split(public_url)
+    if parts is None or parts.scheme != "https" or not parts.hostname:
         yield Problem(
             Part.ADDRESS,
             "SWITCHBOARD_PUBLIC_URL is no https:// address: cookies, links in mails and callbacks of platforms need one.",
