@@ -56,7 +56,7 @@ async def run(stage: Stage) -> Result:
 
 
 def _environment(place: Place) -> dict[str, str]:
-    unlimited = dict.fromkeys(("BUDGET_ORGANIZATION", "BUDGET_TOKEN", "BUDGET_NETWORK"), "1e12")
+    unlimited = dict.fromkeys(("BUDGET_ORGANIZATION", "BUDGET_TOKEN", "BUDGET_NETWORK"), "1e9")
     return place.environment(**unlimited)
 
 

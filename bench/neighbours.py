@@ -32,7 +32,7 @@ async def run(stage: Stage) -> Result:
         data.fill_people(connection, CONVERSATIONS, 2)
         data.fill_inbox(connection, CONVERSATIONS, 2)
         connection.execute("VACUUM ANALYZE")
-    environment = place.environment(BUDGET_ORGANIZATION="1e12", BUDGET_TOKEN="1e12")
+    environment = place.environment(BUDGET_ORGANIZATION="1e9", BUDGET_TOKEN="1e9")
     settings = read_settings(environment)
     crowd, one = [await _token(settings, organization) for organization in (0, 1)]
     limits = httpx.Limits(max_connections=None)

@@ -23,7 +23,7 @@ from server.platforms import registry
 from server.schema import transport
 from server.schema.admission import Admission
 from server.schema.context import Services
-from server.schema.documents.lookup import KnownDocuments
+from server.schema.known_documents import KnownDocuments
 from server.schema.root import build
 from server.startup import guard
 from server.web import (
@@ -63,11 +63,12 @@ def create_app(config: Settings | None = None) -> Starlette:
     connectors = registry.build(config)
     listener = Listener(config.database.app_dsn)
     budgets = Budgets(database, config.security.pepper.get_secret_value())
-    services = Services(database, connectors, config, listener, Admission(config.admission, config.database), budgets)
-    webhooks = Database(config.database.model_copy(update={"pool_size": _WEBHOOK_CONNECTIONS}), database.keys)
-    shell = WebDependencies(database, connectors, config, webhooks)
     uses = UseCounter(database)
     known = KnownDocuments(database, shipped_documents(), uses)
+    admission = Admission(config.admission, config.database)
+    services = Services(database, connectors, config, listener, admission, budgets, known)
+    webhooks = Database(config.database.model_copy(update={"pool_size": _WEBHOOK_CONNECTIONS}), database.keys)
+    shell = WebDependencies(database, connectors, config, webhooks)
     schema = build(introspection=config.web.is_open_for_development, max_price=config.operations.max_price)
 
     @asynccontextmanager
@@ -84,7 +85,7 @@ def create_app(config: Settings | None = None) -> Starlette:
         await database.aclose()
 
     return Starlette(
-        routes=[*transport.routes(schema, services, known), *_web_routes(shell)],
+        routes=[*transport.routes(schema, services), *_web_routes(shell)],
         middleware=middleware.stack(config.web),
         exception_handlers={HTTPException: answer_http_exception},
         lifespan=lifespan,

@@ -183,12 +183,12 @@ class OperationSettings(_Settings):
 class BudgetSettings(_Settings):
     """How many points may be spent at once (`capacity`), and how many come back a second, by whom."""
 
-    organization: float = Field(default=400_000, alias="BUDGET_ORGANIZATION", gt=0)
-    organization_per_s: float = Field(default=10_000, alias="BUDGET_ORGANIZATION_PER_S", gt=0)
-    token: float = Field(default=200_000, alias="BUDGET_TOKEN", gt=0)
-    token_per_s: float = Field(default=5_000, alias="BUDGET_TOKEN_PER_S", gt=0)
-    network: float = Field(default=20_000, alias="BUDGET_NETWORK", gt=0)
-    network_per_s: float = Field(default=500, alias="BUDGET_NETWORK_PER_S", gt=0)
+    organization: float = Field(default=400_000, alias="BUDGET_ORGANIZATION", gt=0, le=2e9)
+    organization_per_s: float = Field(default=10_000, alias="BUDGET_ORGANIZATION_PER_S", gt=0, le=2e9)
+    token: float = Field(default=200_000, alias="BUDGET_TOKEN", gt=0, le=2e9)
+    token_per_s: float = Field(default=5_000, alias="BUDGET_TOKEN_PER_S", gt=0, le=2e9)
+    network: float = Field(default=20_000, alias="BUDGET_NETWORK", gt=0, le=2e9)
+    network_per_s: float = Field(default=500, alias="BUDGET_NETWORK_PER_S", gt=0, le=2e9)
 
 
 class AdmissionSettings(_Settings):

@@ -138,7 +138,7 @@ def settings(postgres: Server, worker_id: str, shared_standin: str) -> Iterator[
         **standin_server.addresses_of(shared_standin),
         # Deadlines count seconds of the wall; a busy machine has slow ones. Tests of deadlines and budgets set their own.
         "OPERATION_DEADLINE_S": "90",
-        **dict.fromkeys(("BUDGET_ORGANIZATION", "BUDGET_TOKEN", "BUDGET_NETWORK"), "1e12"),
+        **dict.fromkeys(("BUDGET_ORGANIZATION", "BUDGET_TOKEN", "BUDGET_NETWORK"), "1e9"),
         "SEND_GRACE_S": "1",
         "SEND_DEADLINE_S": "1",
         "SEND_LEASE_S": "4",

@@ -21,6 +21,7 @@ from server.platforms.registry import Registry
 from server.schema.admission import Admission, Turn
 from server.schema.declarations import reads_with
 from server.schema.errors import Unauthenticated
+from server.schema.known_documents import KnownDocuments
 from server.schema.limits import Prepared
 from server.schema.loaders import Loaders
 from server.schema.metering import Meter
@@ -39,6 +40,7 @@ class Services:
     listener: Listener
     admission: Admission
     budgets: Budgets
+    known: KnownDocuments
 
 
 _NOBODY = Caller("unknown", "unknown")

@@ -158,6 +158,7 @@ def _request() -> Mapping[str, object]:
         "directives": pricing.MAX_DIRECTIVES,
         "rootFields": pricing.MAX_ROOT_FIELDS,
         "operations": pricing.MAX_OPERATIONS,
+        "variables": pricing.MAX_VARIABLES,
         "fields": pricing.MAX_FIELDS,
         "comparedPairs": pricing.MAX_PAIRS,
         "variableValues": MAX_VALUES,

@@ -73,7 +73,9 @@ class FromDocuments(SchemaExtension):
                 "operationName": execution._provided_operation_name,
             }
         )
-        prepared = documents.read(wanted.query or "")
+        mode = context.services.settings.web.document_mode
+        served = await context.services.known.served(context.caller, mode, wanted.query or "", wanted.document_id)
+        prepared = documents.read(served.text)
         operation = prepared.chosen(wanted.operation_name)
         async with spending.paid(context, documents, prepared, operation, wanted.variables):
             return prepared

@@ -41,6 +41,7 @@ MAX_ALIASES = 30
 MAX_DIRECTIVES = 50
 MAX_ROOT_FIELDS = 20
 MAX_OPERATIONS = 20
+MAX_VARIABLES = 100
 MAX_FIELDS = 5_000
 """Fields of a document, fragments counted where they are spread."""
 MAX_PAIRS = 5_000
@@ -133,6 +134,7 @@ class Prices:
         found: dict[str | None, Price] = {}
         for one in operations:
             refuse("root fields", len(one.selection_set.selections), MAX_ROOT_FIELDS)
+            refuse("variables", len(one.variable_definitions or ()), MAX_VARIABLES)
             budget.note_directives(one, *(one.variable_definitions or ()))
             walk = _Walk(self, fragments, _defaults(one), budget)
             root = self._schema.get_root_type(one.operation)

@@ -24,7 +24,6 @@ from server.schema import answers, spending
 from server.schema.anonymous import anonymous_fields, asks_only_for
 from server.schema.answers import Answer
 from server.schema.context import ApiContext, Services
-from server.schema.documents.lookup import KnownDocuments, Served
 from server.schema.dry_run import only_rate_limit
 from server.schema.errors import (
     ApiError,
@@ -34,6 +33,7 @@ from server.schema.errors import (
     TooComplex,
     Unauthenticated,
 )
+from server.schema.known_documents import Served
 from server.schema.limits import Prepared, name_of
 from server.schema.metering import Bounds
 from server.schema.pricing import INTROSPECTION
@@ -59,10 +59,10 @@ _ALLOWED = (Allowed.QUERY, Allowed.MUTATION)
 class HttpEndpoint:
     """Answers POST /graphql, and GET with GraphiQL in development."""
 
-    def __init__(self, schema: ApiSchema, services: Services, documents: KnownDocuments) -> None:
+    def __init__(self, schema: ApiSchema, services: Services) -> None:
         self._schema = schema
         self._services = services
-        self._documents = documents
+        self._documents = services.known
         # Where the schema is shown at all, tools may ask for it before anybody has a token.
         self._anonymous = anonymous_fields(schema) | (INTROSPECTION if _is_open(services) else frozenset())
 
@@ -196,9 +196,9 @@ class HttpEndpoint:
         return answer
 
 
-def routes(schema: ApiSchema, services: Services, documents: KnownDocuments) -> list[Route | WebSocketRoute]:
+def routes(schema: ApiSchema, services: Services) -> list[Route | WebSocketRoute]:
     """Return the routes of the API."""
-    endpoint: Any = HttpEndpoint(schema, services, documents)
+    endpoint: Any = HttpEndpoint(schema, services)
     socket: Any = SocketEndpoint(schema, services)
     return [
         Route("/graphql", endpoint, methods=["GET", "POST"] if _is_open(services) else ["POST"]),

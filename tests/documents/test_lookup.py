@@ -13,8 +13,8 @@ from server.documents.counting import UseCounter
 from server.documents.rules import MAX_NAME, build_named
 from server.documents.service import UseFilter
 from server.kit.db import Database
-from server.schema.documents.lookup import KnownDocuments, Served
 from server.schema.errors import ApiError, DocumentNotAllowed, DocumentNotFound
+from server.schema.known_documents import KnownDocuments, Served
 from server.tenants.scope import Scope
 from server.tenants.uow import begin, begin_read
 from tests.factories.documents import WEB_1, WEB_2, a_text, registered, the_id_of

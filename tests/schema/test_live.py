@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 from uuid import UUID
 
+import httpx
 import pytest
 from sqlalchemy import delete, select, text
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from server.app import create_app
 from server.auth.models import AccessTokenRow
 from server.auth.service import revoke_token
-from server.config import Settings
+from server.config import DocumentMode, Settings
 from server.inbox import service as inbox
 from server.kit.db import Database
 from server.kit.ids import encode, new_id
 from server.tenants.models import MembershipRow
 from server.tenants.rules import Role
 from server.tenants.uow import begin, begin_read
-from tests.api import Api
+from tests.api import Api, serving
+from tests.conftest import ROOT
 from tests.factories.inbox import a_conversation, a_page
 from tests.factories.tenants import APerson, a_person, an_agency
 from tests.schema.live import CHANGES, PROTOCOL, a_socket, cursor_of
@@ -341,3 +345,24 @@ async def test_what_is_no_message_closes_the_socket_and_says_so(api: Api, text: 
 
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4400
+
+
+async def test_in_known_mode_a_socket_runs_known_documents_only(settings: Settings, database: Database) -> None:
+    configured = copy(settings)
+    configured.web = settings.web.model_copy(update={"documents": DocumentMode.KNOWN})
+    agency = await an_agency(database)
+    person = await a_person(database, settings, agency, agency.root_id, Role.OWNER)
+    shipped = (ROOT / "frontend-contract" / "operations" / "inbox-changes.graphql").read_text()
+    async with (
+        serving(create_app(configured)) as url,
+        httpx.AsyncClient() as http,
+        a_socket(Api(url, http), person.token) as socket,
+    ):
+        await socket.say({"id": "1", "type": "subscribe", "payload": {"query": "subscription{inboxChanges{cursor}}"}})
+        refused = await socket.hear()
+        await socket.say({"id": "2", "type": "subscribe", "payload": {"query": shipped}})
+        await socket.say({"type": "ping"})
+        alive = await socket.hear()
+
+    assert refused["payload"][0]["extensions"]["code"] == "DOCUMENT_NOT_ALLOWED"
+    assert alive["type"] == "pong"

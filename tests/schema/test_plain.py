@@ -11,12 +11,14 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
 from server.config import Settings
+from server.documents.counting import UseCounter
 from server.kit.budgets import Budgets
 from server.kit.db import Database
 from server.kit.live import Listener
 from server.platforms import registry
 from server.schema.admission import Admission
 from server.schema.context import ApiContext, Services
+from server.schema.known_documents import KnownDocuments
 from server.schema.plain import shorten
 from server.schema.root import ApiSchema, build, declared
 from server.tenants.rules import Role
@@ -38,7 +40,8 @@ async def services(database: Database, settings: Settings) -> AsyncIterator[Serv
     connectors = registry.build(settings)
     admission = Admission(settings.admission, settings.database)
     budgets = Budgets(database, settings.security.pepper.get_secret_value())
-    yield Services(database, connectors, settings, Listener(""), admission, budgets)
+    known = KnownDocuments(database, {}, UseCounter(database))
+    yield Services(database, connectors, settings, Listener(""), admission, budgets, known)
     await connectors.aclose()
 
 

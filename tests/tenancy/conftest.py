@@ -45,7 +45,7 @@ async def walk_settings(postgres: Server, settings: Settings) -> AsyncIterator[S
     made.database = database_settings(postgres, name)
     # The walk asks for everything at once, thousands of times; what may be asked for is tested elsewhere.
     made.operations = settings.operations.model_copy(update={"max_price": 10**9, "max_anonymous_price": 10**9})
-    made.budgets = settings.budgets.model_copy(update=dict.fromkeys(("organization", "token", "network"), 1e12))
+    made.budgets = settings.budgets.model_copy(update=dict.fromkeys(("organization", "token", "network"), 1e9))
     made.admission = settings.admission.model_copy(update={"line": 5_000, "most_waiting": 50_000, "patience_s": 300.0})
     yield made
     postgres.drop_database(name)
