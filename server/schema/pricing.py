@@ -52,6 +52,8 @@ _INTROSPECTION_COST = 1_000
 BASE = STATEMENT
 """The transaction of the operation."""
 _CAP = 1_000_000_000
+_APART = 4
+"""Fields of one name on different types are compared too, but soon told apart: so many pairs of them cost what one does."""
 _VALUES = 10
 """How many items of a list cost one point by themselves; what is selected on each is added."""
 Variables = Mapping[str, Any]
@@ -240,7 +242,9 @@ class _Walk:
             groups.setdefault((name, parent.name if parent else ""), []).append((parent, node))
             repeated[name] = repeated.get(name, 0) + 1
         for times in repeated.values():
-            self._budget.note_repeated(times)
+            self._budget.note_pairs(times * (times - 1) // 2 // _APART)
+        for group in groups.values():
+            self._budget.note_repeated(len(group))
         if groups and depth > MAX_DEPTH:
             refuse("depth", depth, MAX_DEPTH)
         for group in groups.values():
