@@ -44,7 +44,7 @@ MAX_OPERATIONS = 20
 MAX_VARIABLES = 100
 MAX_FIELDS = 5_000
 """Fields of a document, fragments counted where they are spread."""
-MAX_PAIRS = 5_000
+MAX_PAIRS = 6_000
 """Pairs of fields with one response name, which validation compares."""
 INTROSPECTION = frozenset({"__schema", "__type"})
 _INTROSPECTION_DEPTH = 20

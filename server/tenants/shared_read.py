@@ -173,7 +173,8 @@ class SharedRead:
 
     async def _fail(self, error: BaseException) -> None:
         if self._failure is None:
-            self._failure = error
+            # A socket lives on: the next change is read in a transaction of its own.
+            self._failure = error if self._is_kept else None
             self._on_failure(error)
         await self._drop(error)
 

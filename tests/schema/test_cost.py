@@ -103,7 +103,7 @@ def test_the_length_of_an_inputs_list_multiplies_what_is_shown_of_each() -> None
 @pytest.mark.parametrize(
     ("_case", "text"),
     [
-        ("pairs", "{viewer{" + "name " * 110 + "}}"),
+        ("pairs", "{viewer{" + "name " * 120 + "}}"),
         ("depth", "{units{nodes{" + "parent{" * 14 + "id" + "}" * 14 + "}}}"),
         ("aliases", "{" + " ".join(f"a{n}: viewer{{name}}" for n in range(31)) + "}"),
         ("root fields", "{" + "viewer{name} " * 21 + "}"),

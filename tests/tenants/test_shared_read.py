@@ -149,6 +149,19 @@ async def test_one_that_is_not_kept_gives_its_connection_back_when_nobody_reads(
     assert held(database) == before
 
 
+async def test_one_that_is_not_kept_reads_on_after_a_failure(database: Database, agency: AnOrganization) -> None:
+    reads = SharedRead(database, lambda: agency.scope, print, is_kept=False)
+
+    async def fail() -> None:
+        async with reads.turn() as uow:
+            await uow.session.execute(text("SELECT 1 / 0"))
+
+    with pytest.raises(DBAPIError):
+        await fail()
+
+    assert await backend(reads)
+
+
 async def test_elsewhere_holds_no_connection_of_its_own(database: Database, reads: SharedRead) -> None:
     before = held(database)
     await backend(reads)
