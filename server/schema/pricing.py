@@ -42,7 +42,7 @@ MAX_DIRECTIVES = 50
 MAX_ROOT_FIELDS = 20
 MAX_OPERATIONS = 20
 MAX_VARIABLES = 100
-MAX_FIELDS = 5_000
+MAX_FIELDS = 10_000
 """Fields of a document, fragments counted where they are spread."""
 MAX_PAIRS = 6_000
 """Pairs of fields with one response name, which validation compares."""
