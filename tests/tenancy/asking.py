@@ -81,7 +81,8 @@ class Asker:
         Queries are asked side by side; mutations one after the other, since each finds what the one before it left.
         """
         # A field that must not be null takes its neighbours with it when it fails: such calls go one by one.
-        size = 1 if isinstance(one.type, GraphQLNonNull) else AT_ONCE
+        # What shows any node selects on every type: a few of these in one document pass its limits.
+        size = 1 if isinstance(one.type, GraphQLNonNull) or name in ("node", "nodes") else AT_ONCE
         requests = []
         for start in range(0, len(calls), size):
             some = calls[start : start + size]
