@@ -70,7 +70,7 @@ from server.tenants.models import (
 from server.tenants.settings import Effective, SettingName
 from server.tenants.uow import UnitOfWork
 
-MAX_PREVIEWS = 4
+MAX_PREVIEWS = 3
 
 
 async def _conversations(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, ConversationView]:

@@ -245,7 +245,7 @@ class Campaign(Node):
         return CampaignResults.of(await info.context.loaders.results_of_campaigns.load(self.row.id))
 
     @strawberry.field(
-        description="A dry run over its whole segment, for at most 4 campaigns of a request. Needs campaign:write, else "
+        description="A dry run over its whole segment, for at most 3 campaigns of a request. Needs campaign:write, else "
         "null.",
         directives=LOADED,
     )
