@@ -7,7 +7,7 @@ of them would let one document of ten aliases take the whole pool from everybody
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Set
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import cast
@@ -118,17 +118,19 @@ class SharedRead:
         A loader reads in a task of its own, which goes on when those who asked it are cancelled.
         """
         self._is_over = True
-        for one in self._users:
+        users = self._users - {asyncio.current_task()}
+        for one in users:
             one.cancel()
-        if self._users:
-            await asyncio.wait(self._users)
+        await _to_the_end(self._close_after(users))
+
+    async def _close_after(self, users: Set[asyncio.Task[object]]) -> None:
+        if users:
+            await asyncio.wait(users)
         await self.aclose()
 
     async def aclose(self) -> None:
         """End the transaction and give the connection back, when nobody has the turn."""
-        await self._end_reading()
-        held, self._held, self._connection = self._held, AsyncExitStack(), None
-        await held.aclose()
+        await self._let_go(None)
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
@@ -169,7 +171,7 @@ class SharedRead:
 
     async def _end_reading(self) -> None:
         ending, self._transaction, self._uow = self._transaction, AsyncExitStack(), None
-        await ending.aclose()
+        await _to_the_end(ending.aclose())
 
     async def _fail(self, error: BaseException) -> None:
         if self._failure is None:
@@ -180,8 +182,29 @@ class SharedRead:
 
     async def _drop(self, error: BaseException) -> None:
         """Roll back and give the connection away: the pool resets it, or replaces it when the driver lost it."""
-        for stack in (self._transaction, self._held):
-            with suppress(*_BROKEN, asyncio.CancelledError):
-                await stack.__aexit__(type(error), error, error.__traceback__)
+        with suppress(asyncio.CancelledError):
+            await self._let_go(error)
+
+    async def _let_go(self, error: BaseException | None) -> None:
+        """Take leave of transaction and connection at once, so that whoever comes next begins anew, and close both."""
+        stacks = self._transaction, self._held
         self._transaction, self._held = AsyncExitStack(), AsyncExitStack()
         self._connection = self._uow = None
+        await _to_the_end(_closed(stacks, error))
+
+
+async def _closed(stacks: Iterable[AsyncExitStack], error: BaseException | None) -> None:
+    for stack in stacks:
+        with suppress(*_BROKEN, asyncio.CancelledError):
+            await stack.__aexit__(None if error is None else type(error), error, None)
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+async def _to_the_end(closing: Coroutine[object, object, None]) -> None:
+    """Wait for what must happen also when the one who waits is cut off: a connection half closed would be lost to the pool."""
+    task = asyncio.ensure_future(closing)
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+    await asyncio.shield(task)

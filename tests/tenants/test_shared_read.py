@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from server.kit.db import Database
+from server.kit.turns import Room, Turns
 from server.tenants import service as tenants
 from server.tenants.scope import Scope
 from server.tenants.shared_read import ReadInsideRead, SharedRead
@@ -160,6 +161,41 @@ async def test_one_that_is_not_kept_reads_on_after_a_failure(database: Database,
         await fail()
 
     assert await backend(reads)
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+async def test_who_is_cut_off_at_whatever_moment_leaves_neither_a_connection_nor_a_place(
+    database: Database, agency: AnOrganization, is_kept: bool
+) -> None:
+    before = held(database)
+    turns = Turns(Room(size=1, share=1, line=100, most=100, patience_s=30))
+
+    for steps in range(0, 90, 2):
+        reads = SharedRead(database, lambda: agency.scope, print, admit=lambda: turns.turn("socket"), is_kept=is_kept)
+        readers = [asyncio.create_task(used(reads)) for _ in range(3)]
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        for one in readers:
+            one.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+
+    async with asyncio.timeout(30):
+        await turns.enter("socket")
+        while held(database) != before:
+            await asyncio.sleep(0.01)
+
+
+async def used(reads: SharedRead) -> None:
+    """Read, write and end, as a request does."""
+    try:
+        await backend(reads)
+        async with reads.elsewhere():
+            pass
+        async with reads.writing() as uow:
+            await uow.session.execute(text("SELECT 1"))
+        await backend(reads)
+    finally:
+        await reads.end()
 
 
 async def test_elsewhere_holds_no_connection_of_its_own(database: Database, reads: SharedRead) -> None:
