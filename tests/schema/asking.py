@@ -36,17 +36,17 @@ _SIZES = re.compile(r"(?<=IN )\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)|(?<=LIMIT
 
 
 @contextmanager
-def statements() -> Iterator[list[str]]:
+def statements(*, of_budgets: bool = False) -> Iterator[list[str]]:
     """Collect the statements of every engine of this process, without those that set the context of a transaction.
 
-    Also without the note, once a minute, that a token is in use.
+    Also without the note, once a minute, that a token is in use, and the leases of budgets unless they are asked for.
     """
     seen: list[str] = []
 
     def note(_c: object, _k: object, statement: str, *_rest: object) -> None:
         if (
             "set_config" not in statement
-            and not statement.startswith("/* budget */")
+            and (of_budgets or not statement.startswith("/* budget */"))
             and "SET last_used_at" not in statement
         ):
             seen.append(statement)
