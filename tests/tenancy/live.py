@@ -65,16 +65,30 @@ async def overheard(api: Api, hop: Hop, stir: Stir) -> tuple[list[str], list[str
                 await socket.say({"id": way.id, "type": "subscribe", "payload": payload})
             heard: dict[str, list[str]] = {way.id: [] for way in ways}
             listening = asyncio.create_task(_listen(socket, heard))
-            await asyncio.sleep(QUIET_S)
-            await stir.happen()
-            async with asyncio.timeout(PATIENCE_S):
-                while not any('"next"' in frame for frame in heard["own"]):
-                    await asyncio.sleep(0.02)
+            await _until_told(stir, heard)
+            assert _is_told(heard), f"{name} tells its listener nothing but {heard['own']} and {heard['last']}"
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_S):
+                    while _differences(name, ways, heard):  # one of a pair is told later than the other
+                        await asyncio.sleep(0.05)
             await asyncio.sleep(QUIET_S)
             listening.cancel()
         frames += [frame for some in heard.values() for frame in some]
         differences += _differences(name, ways, heard)
     return frames, differences
+
+
+async def _until_told(stir: Stir, heard: dict[str, list[str]]) -> None:
+    """Let people write again and again: nothing says when a subscription has begun to listen."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_S):
+            while not _is_told(heard):
+                await asyncio.sleep(QUIET_S)
+                await stir.happen()
+
+
+def _is_told(heard: dict[str, list[str]]) -> bool:
+    return all(any('"next"' in frame for frame in heard[own]) for own in ("own", "last"))
 
 
 def _differences(name: str, ways: list[Way], heard: dict[str, list[str]]) -> list[str]:
@@ -111,6 +125,7 @@ def _ways(hop: Hop, one: GraphQLField) -> Iterator[Way]:
     for listed, cursors in [(one, given) for one, given in hop.foreign.cursors.items() if given]:
         for argument in texts:
             yield Way(f"c{listed}{argument}", {argument: cursors[0]})
+    yield Way("last", {})
 
 
 def _document(hop: Hop, name: str, one: GraphQLField) -> str:
