@@ -16,7 +16,7 @@ from server.inbox import service as inbox
 from server.inbox.models import AssignmentRow, ConversationRow, MessageRow, NoteRow
 from server.inbox.repository import nested as repository
 from server.kit.db import Database
-from server.kit.errors import DomainError, InvalidCursor, InvalidInput, NotFound, PermissionDenied
+from server.kit.errors import DomainError, InvalidCursor, InvalidInput, NotFound
 from server.kit.ids import new_id
 from server.kit.nested import Batch, Listing
 from server.kit.pagination import DEFAULT_PAGE, Keyset, Page, PageArguments, SortKey
@@ -172,7 +172,7 @@ async def test_a_seat_is_shown_of_many_conversations_what_it_may_read_of_each(
         await _worked_on(database, settings, franchise, unit_id) for unit_id in franchise.units.values()
     ]
     foreign = await _worked_on(database, settings, other, other.units["client 1"])
-    reasons = {seen.id: PermissionDenied, out_of_reach.id: NotFound, foreign.id: NotFound, new_id(): NotFound}
+    reasons = dict.fromkeys((seen.id, out_of_reach.id, foreign.id, new_id()), NotFound)
     asked, newest = [mine.id, *reasons], PageArguments(last=5)
     listings = [(one, newest) for one in asked]
 
