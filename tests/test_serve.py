@@ -15,8 +15,8 @@ from server.config import Settings
 ROOT = Path(__file__).parent.parent
 
 
-def refused(*arguments: str, pass_fds: tuple[int, ...] = (), **settings: str) -> str:
-    """Start it with what cannot be used; return what it said on its way out."""
+def refused(*arguments: str, pass_fds: tuple[int, ...] = (), code: int = 2, **settings: str) -> str:
+    """Start it with what cannot be used; return what it said on its way out. A wrong setting ends it with 1, as any process."""
     ended = subprocess.run(
         [sys.executable, "-m", "server.serve", *arguments],
         cwd=ROOT,
@@ -27,7 +27,7 @@ def refused(*arguments: str, pass_fds: tuple[int, ...] = (), **settings: str) ->
         timeout=120,
         check=False,
     )
-    assert ended.returncode == 2, ended
+    assert ended.returncode == code, ended
     assert "Traceback" not in ended.stderr
     return ended.stderr
 
@@ -52,5 +52,5 @@ def test_a_descriptor_that_is_no_listening_socket_is_named(settings: Settings, k
 
 def test_a_proxy_that_is_none_is_named(settings: Settings) -> None:
     assert "'loadbalancer' is neither an address nor a network" in refused(
-        "--port", "0", SWITCHBOARD_TRUSTED_PROXIES="loadbalancer"
+        "--port", "0", code=1, SWITCHBOARD_TRUSTED_PROXIES="loadbalancer"
     )

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from server.kit.ids import new_id
 from switchboard import services
 from switchboard.ledger import PROJECT
+from switchboard.postgres import Server
 from switchboard.services import Doors
 from switchboard.supervisor import READY_NONCE, Service, answers_ok
 from tests.api import a_socket
-from tests.switchboard.conftest import Launch
 
 PATIENCE_S = 90.0
 TOLD = {"MESSENGER_APP_ID": "1", "MESSENGER_APP_SECRET": "s", "MESSENGER_VERIFY_TOKEN": "v"}
@@ -59,10 +60,10 @@ def test_the_standin_keeps_its_world_in_the_data_directory(doors: Doors, tmp_pat
 
 @pytest.mark.parametrize("name", ["api", "standin"])
 async def test_each_accepts_from_the_socket_that_it_was_handed_and_tells_its_nonce(
-    name: str, doors: Doors, tmp_path: Path, launch: Launch
+    name: str, doors: Doors, tmp_path: Path, postgres: Server
 ) -> None:
     service = named(doors, tmp_path, name)
-    with started(service, **{**a_database(launch), READY_NONCE: "this-very-one"}) as child:
+    with started(service, **{**a_database(postgres), READY_NONCE: "this-very-one"}) as child:
         try:
             is_ready = await answers_ok(service.ready_url or "", "this-very-one", timeout_s=PATIENCE_S)
             is_another = await answers_ok(service.ready_url or "", "another-one", timeout_s=PATIENCE_S)
@@ -73,13 +74,13 @@ async def test_each_accepts_from_the_socket_that_it_was_handed_and_tells_its_non
     assert not is_another
 
 
-def a_database(launch: Launch) -> dict[str, str]:
+def a_database(server: Server) -> dict[str, str]:
     """Return what the API must be told to be ready."""
-    server = launch()
-    server.create_database("doors")
+    name = f"doors_{new_id().hex}"
+    server.create_database(name, template="sb_template")
     return {
-        "DATABASE_URL": server.app_url("doors"),
-        "SYSTEM_DATABASE_URL": server.system_url("doors"),
+        "DATABASE_URL": server.app_url(name),
+        "SYSTEM_DATABASE_URL": server.system_url(name),
         "SWITCHBOARD_ENV": "test",
         "SWITCHBOARD_KEYS": "test:" + base64.b64encode(b"k" * 32).decode(),
         "SWITCHBOARD_PEPPER": "pepper-of-the-test-suite-0123456789",
