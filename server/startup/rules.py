@@ -20,6 +20,9 @@ BROKER_CLIENTS: Mapping[str, tuple[str, str]] = {
 }
 """By the scheme of BROKER_URL: the module that must be installed, and the extra of this project that brings it."""
 
+_HOST = re.compile(r"[0-9a-z.:-]+")
+"""A name in ASCII, or an address of IPv4 or IPv6."""
+
 LIBRARY_FLOORS: Mapping[str, tuple[int, ...]] = {"authlib": (1, 6, 9), "strawberry-graphql": (0, 314)}
 """Below these, tokens of others are accepted or a WebSocket gets in without its token."""
 
@@ -64,7 +67,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _of_address(public_url: str) -> Iterator[Problem]:
     parts = split(public_url)
-    if parts is None or parts.scheme != "https" or not parts.hostname:
+    if parts is None or parts.scheme != "https" or "@" in parts.netloc or not _HOST.fullmatch(parts.hostname or ""):
         yield Problem(
             Part.ADDRESS,
             "SWITCHBOARD_PUBLIC_URL is no https:// address: cookies, links in mails and callbacks of platforms need one.",

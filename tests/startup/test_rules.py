@@ -33,7 +33,18 @@ def test_healthy_settings_have_no_problem(healthy: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["http://a.example", "https://", "a.example", "", "ftp://a.example", "https://[a", "https://a:99999"]
+    "address",
+    [
+        "http://a.example",
+        "https://",
+        "a.example",
+        "",
+        "ftp://a.example",
+        "https://[a",
+        "https://a:99999",
+        "https:// a",
+        "https://u:p@a",
+    ],
 )
 def test_an_address_without_tls_is_refused(address: str, healthy: Settings) -> None:
     healthy.web = healthy.web.model_copy(update={"public_url": address})
