@@ -14,6 +14,7 @@ from server.audit import service as audit
 from server.auth import service as auth
 from server.auth.service import Caller
 from server.config import Settings
+from server.documents.rules import UNNAMED, ClientBuild
 from server.kit.budgets import Budgets, Standing
 from server.kit.db import Database
 from server.kit.live import Listener
@@ -60,6 +61,8 @@ class ApiContext:
     """The token cookie of a WebSocket's page; it signs nobody in before connection_init has brought its other half."""
     sender: Caller = _NOBODY
     """The browser and the network that the request comes from, for what strangers may ask."""
+    build: ClientBuild = UNNAMED
+    """Which client a WebSocket says it is; a request's is noted where the request is answered."""
     connection_params: dict[str, object] | None = None
     """What a WebSocket's connection_init brought; browsers cannot send a header with the upgrade."""
     turn: Turn | None = None

@@ -18,8 +18,8 @@ from strawberry.extensions import SchemaExtension
 from server.schema import spending
 from server.schema.answers import EXPECTED, refusal
 from server.schema.context import ApiContext
-from server.schema.limits import Documents, Prepared
-from server.schema.requests import wanted_of
+from server.schema.limits import Documents, Prepared, name_of
+from server.schema.requests import wanted_over_socket
 
 
 class FromDocuments(SchemaExtension):
@@ -66,18 +66,16 @@ class FromDocuments(SchemaExtension):
 
     async def _from_socket(self, documents: Documents, context: ApiContext) -> Prepared:
         execution = self.execution_context
-        wanted = wanted_of(
-            {
-                "query": execution.query,
-                "variables": execution.variables,
-                "operationName": execution._provided_operation_name,
-            }
-        )
-        mode = context.services.settings.web.document_mode
-        served = await context.services.known.served(context.caller, mode, wanted.query or "", wanted.document_id)
+        wanted = wanted_over_socket(execution.query, execution.variables, execution._provided_operation_name)
+        mode, known = context.services.settings.web.document_mode, context.services.known
+        served = await known.served(context.caller, mode, wanted.query, wanted.document_id)
         prepared = documents.read(served.text)
         operation = prepared.chosen(wanted.operation_name)
         async with spending.paid(context, documents, prepared, operation, wanted.variables):
+            if served.document_id is not None:
+                known.note_use(
+                    context.scope.organization_id, served.document_id, name_of(operation) or "", context.build
+                )
             return prepared
 
 

@@ -59,6 +59,20 @@ def read_query(request: Request) -> Wanted:
     return wanted_of(data)
 
 
+class SentText(str):
+    """A socket's document with the id that came beside it: our library hands on the text alone. Blank if only the id came."""
+
+    document_id: object = None
+
+
+def wanted_over_socket(text: object, variables: object, operation_name: object) -> Wanted:
+    """Check the members of a `subscribe` message; raise Malformed that says what is wrong with them."""
+    named: dict[str, object] = {"query": text}
+    if isinstance(text, SentText):
+        named = {"query": text if text.strip() else None, "documentId": text.document_id}
+    return wanted_of({**named, "variables": variables, "operationName": operation_name})
+
+
 def wanted_of(data: Mapping[str, Any]) -> Wanted:
     """Check the members of a request; raise Malformed that says what is wrong with them."""
     query, document_id = data.get("query"), data.get("documentId")
@@ -123,9 +137,15 @@ def sender_of(request: HTTPConnection) -> Caller:
     return Caller(request.headers.get("user-agent", ""), auth.network_of(host))
 
 
-def build_of(request: Request) -> ClientBuild:
+def build_of(connection: HTTPConnection) -> ClientBuild:
     """Return which app, and which version of it, the caller says it is."""
-    return build_named(request.headers.get("x-client-name"), request.headers.get("x-client-version"))
+    return build_in(connection.headers)
+
+
+def build_in(said: Mapping[str, object]) -> ClientBuild:
+    """Return the same of headers, or of the payload of a socket's connection_init."""
+    name, version = said.get("x-client-name"), said.get("x-client-version")
+    return build_named(name if isinstance(name, str) else None, version if isinstance(version, str) else None)
 
 
 def request_id_of(scope: Scope) -> str:

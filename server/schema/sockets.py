@@ -14,9 +14,10 @@ from strawberry.exceptions import ConnectionRejectionError
 from strawberry.schema import Schema
 
 from server.auth.browsers import TOKEN
+from server.documents.rules import UNNAMED
 from server.schema.context import ApiContext, Services
 from server.schema.errors import ErrorCode
-from server.schema.requests import bearer, has_other_half, request_id_of, sender_of
+from server.schema.requests import SentText, bearer, build_in, build_of, has_other_half, request_id_of, sender_of
 
 
 class SocketEndpoint(GraphQL[ApiContext, None]):
@@ -46,6 +47,7 @@ class SocketEndpoint(GraphQL[ApiContext, None]):
             is_socket=True,
             cookie=cookie,
             sender=sender_of(request),
+            build=build_of(request),
         )
 
     async def on_ws_connect(self, context: ApiContext) -> None:
@@ -57,6 +59,8 @@ class SocketEndpoint(GraphQL[ApiContext, None]):
             context.token = context.cookie
         if context.token is not None:
             await context.refresh()
+        if context.build == UNNAMED:  # browsers cannot send headers with the upgrade
+            context.build = build_in(parameters)
         if context.caller is None:
             raise ConnectionRejectionError({"code": ErrorCode.UNAUTHENTICATED.value})
 
@@ -65,10 +69,22 @@ class SocketEndpoint(GraphQL[ApiContext, None]):
         message = orjson.loads(data)
         if not isinstance(message, dict) or not isinstance(message.get("payload", {}), (dict, type(None))):
             raise JSONDecodeError("no message of graphql-transport-ws", "", 0)
-        if message.get("type") == "subscribe" and not isinstance(message.get("payload"), dict):
-            raise JSONDecodeError("nothing to subscribe to", "", 0)
+        if message.get("type") == "subscribe":
+            message["payload"] = _with_its_id(message.get("payload"))
         return message
 
     def encode_json(self, data: object) -> str:
         """Write JSON text."""
         return orjson.dumps(data).decode()
+
+
+def _with_its_id(payload: object) -> dict[str, object]:
+    """Return the payload of a `subscribe` message with a `query` that carries its `documentId`, if one is given."""
+    if not isinstance(payload, dict):
+        raise JSONDecodeError("nothing to subscribe to", "", 0)
+    given_id, query = payload.get("documentId"), payload.get("query")
+    if given_id is None or not isinstance(query, (str, type(None))):
+        return payload
+    text = SentText(query or " ")  # an empty one would be missing
+    text.document_id = given_id
+    return {**payload, "query": text}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -66,13 +67,15 @@ class Socket:
 
 
 @asynccontextmanager
-async def a_socket(api: Api, token: str) -> AsyncIterator[Socket]:
-    """Connect as the token's owner."""
+async def a_socket(
+    api: Api, token: str, headers: Mapping[str, str] = MappingProxyType({}), init: Mapping[str, str] | None = None
+) -> AsyncIterator[Socket]:
+    """Connect as the token's owner, with more headers and a payload of connection_init if they are given."""
     url = f"{api.url.replace('http', 'ws', 1)}/graphql"
-    headers = {"authorization": f"Bearer {token}"}
+    headers = {"authorization": f"Bearer {token}", **headers}
     async with connect(url, subprotocols=[PROTOCOL], additional_headers=headers, proxy=None) as connection:
         socket = Socket(connection)
-        await socket.say({"type": "connection_init"})
+        await socket.say({"type": "connection_init", **({} if init is None else {"payload": init})})
         assert (await socket.hear())["type"] == "connection_ack"
         yield socket
 
