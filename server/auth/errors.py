@@ -307,10 +307,10 @@ class EmailNotVouched(DomainError):
         super().__init__("The provider does not confirm your e-mail address. Confirm it there first.")
 
 
-class CredentialsHangOnThis(DomainError):
+class CredentialHasDependents(DomainError):
     """Tokens or apps would go on without anybody who answers for them, or stop unseen. `data` names those in reach."""
 
-    code = "credential.hang_on_this"
+    code = "credential.has_dependents"
 
     def __init__(self, ids: Sequence[str], names: Sequence[str], count: int) -> None:
         super().__init__(

@@ -79,7 +79,7 @@ async def test_a_maker_of_integrations_is_not_deactivated_without_a_word_about_t
 
     refused = await change(api, "memberDeactivate", ENDED, {"memberId": mem(admin)}, token=owner.token)
 
-    assert codes(refused) == ["CREDENTIAL_HANG_ON_THIS"]
+    assert codes(refused) == ["CREDENTIAL_HAS_DEPENDENTS"]
     assert details(refused["userErrors"][0]) == {
         "credentialIds": [bot["token"]["id"], robot["app"]["id"]],
         "names": [f"Bot ({bot['token']['id']})", f"Robot ({robot['app']['id']})"],
@@ -160,7 +160,7 @@ async def test_a_token_makes_none_that_lives_longer_and_ends_with_its_parent(
     assert child["token"]["expiresAt"] == parent["token"]["expiresAt"]
     assert moment(child["token"]["expiresAt"]) <= datetime.now(UTC) + timedelta(days=1)
     assert child["token"]["credential"]["parent"] == {"name": "For a day"}
-    assert (codes(refused), is_alive) == (["CREDENTIAL_HANG_ON_THIS"], True)
+    assert (codes(refused), is_alive) == (["CREDENTIAL_HAS_DEPENDENTS"], True)
     assert [(one["name"], one["state"]) for one in done["credentials"]] == [("For a year", "ENDED")]
     assert not await is_taken(api, child["secret"])
 
@@ -310,7 +310,7 @@ async def test_a_role_on_which_integrations_rest_is_not_taken_without_a_word_abo
     silent = await change(api, "membershipRevoke", selected, wanted, token=owner.token)
     done = await change(api, "membershipRevoke", selected, wanted | {"credentials": "END"}, token=owner.token)
 
-    assert codes(silent) == ["CREDENTIAL_HANG_ON_THIS"]
+    assert codes(silent) == ["CREDENTIAL_HAS_DEPENDENTS"]
     assert [(one["name"], one["state"]) for one in done["credentials"]] == [("Bot", "ENDED")]
     assert not await is_taken(api, bot["secret"])
 

@@ -14,8 +14,8 @@ from uuid import UUID
 from server.audit import service as audit
 from server.audit.actions import Action
 from server.auth.errors import (
+    CredentialHasDependents,
     CredentialNotTransferable,
-    CredentialsHangOnThis,
     MemberDeactivated,
     ReceiverMayLess,
     SessionNeeded,
@@ -134,7 +134,7 @@ async def settle(uow: UnitOfWork, hanging: Sequence[CredentialView], choice: Cho
     """Do with what hangs what the caller chose: end it with all that hangs on it in turn, or hand it over.
 
     `may_end`: whoever ends the rest may end these too; else token:manage or app:manage is needed on all their units.
-    Raises CredentialsHangOnThis without a choice, PermissionDenied, and what `hand_over` raises.
+    Raises CredentialHasDependents without a choice, PermissionDenied, and what `hand_over` raises.
     """
     choice.check()
     if not hanging:
@@ -142,7 +142,7 @@ async def settle(uow: UnitOfWork, hanging: Sequence[CredentialView], choice: Cho
     if choice.fate is None:
         seen = await credentials_by_id(uow, [one.id for one in hanging])
         told = [f"{one.name} ({credential_id(one)})" for one in seen][:MAX_DEPENDENTS]
-        raise CredentialsHangOnThis(_ids(seen)[:MAX_DEPENDENTS], told, len(hanging))
+        raise CredentialHasDependents(_ids(seen)[:MAX_DEPENDENTS], told, len(hanging))
     if choice.to_member_id is not None:
         await _hand_over(uow, hanging, choice.to_member_id, "handOverToId")
         return

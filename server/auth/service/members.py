@@ -74,7 +74,7 @@ async def revoke_membership(
 
     Return the member's id, and the service tokens and apps that may now more than the member who answers for them; for
     these a choice is needed. Needs member:manage on the role's unit and every permission of the role there. Raises
-    NotFound, PermissionDenied, CredentialsHangOnThis, and LastOwner for the last active OWNER of the root.
+    NotFound, PermissionDenied, CredentialHasDependents, and LastOwner for the last active OWNER of the root.
     """
     await tenants.lock_people(uow)
     row = await repository.membership(uow.session, uow.scope.organization_id, membership_id)
@@ -117,7 +117,7 @@ async def deactivate_member(uow: UnitOfWork, member_id: UUID, choice: Choice = U
 
     Needs member:manage and everything that the member holds anywhere, on the whole tree. Roles stay, for `reactivate`;
     tokens are revoked for good. Doing it again changes nothing. Return the service tokens and apps that the member
-    answered for; for these a choice is needed. Raises NotFound, PermissionDenied, LastOwner, CredentialsHangOnThis.
+    answered for; for these a choice is needed. Raises NotFound, PermissionDenied, LastOwner, CredentialHasDependents.
     """
     choice.check()
     member = await _governed(uow, member_id)

@@ -205,7 +205,7 @@ async def revoke_token(uow: UnitOfWork, token_id: UUID, choice: Choice = UNDECID
     """Revoke a token at once; return what hung on it. People revoke their own and what they answer for; others need
     token:manage, and see nothing of it without.
 
-    Raises CredentialsHangOnThis when tokens or apps were made through it and nobody chose what becomes of them.
+    Raises CredentialHasDependents when tokens or apps were made through it and nobody chose what becomes of them.
     """
     if not await repository.tokens_by_id(uow.session, uow.scope, [token_id]):
         raise NotFound(path=("tokenId",))

@@ -126,7 +126,7 @@ class AuthMutation:
         None,
         TokenRevokePayload,
         "Revoke a token at once. People revoke their own and what they answer for; others need token:manage. Refused with "
-        "CREDENTIAL_HANG_ON_THIS while tokens or apps that were made through it live and nothing is said about these.",
+        "CREDENTIAL_HAS_DEPENDENTS while tokens or apps that were made through it live and nothing is said about these.",
     )
     async def token_revoke(
         self, info: Info, input: Annotated[TokenRevokeInput, strawberry.argument(description="Which token.")]

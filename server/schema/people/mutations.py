@@ -106,7 +106,7 @@ class PeopleMutation:
         Permission.MEMBER_MANAGE,
         MemberPayload,
         "End everything that a member may do, with effect on the next request and within 2 seconds on open subscriptions;"
-        " their tokens are revoked for good. Refused with CREDENTIAL_HANG_ON_THIS while they answer for service tokens or"
+        " their tokens are revoked for good. Refused with CREDENTIAL_HAS_DEPENDENTS while they answer for service tokens or"
         " apps and nothing is said about these. Needs member:manage and all that the member holds, on the whole tree; the last"
         " OWNER of the organization stays.",
     )
