@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -24,17 +25,35 @@ PAGE, PSID = "100", "9001"
 
 
 @dataclass
-class Callback:
-    """What came in, oldest first; `statuses` are the next answers, then always 200."""
+class Receiver:
+    """Where the stand-in posts to. Each test has an address of its own, so that what an earlier one set going is no news."""
 
+    server: str = ""
     url: str = ""
     posts: list[tuple[bytes, dict[str, str]]] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Listen at a new address."""
+        self.url = f"{self.server}/hook/{uuid4().hex}"
+        self.posts.clear()
+        self.statuses.clear()
+
+    def is_late(self, request: Request) -> bool:
+        """Say whether a request is for an earlier test."""
+        return not self.url.endswith(request.url.path)
+
+
+@dataclass
+class Callback(Receiver):
+    """What came in, oldest first; `statuses` are the next answers, then always 200."""
 
     async def receive(self, request: Request) -> Response:
         if request.method == "GET":
             good = request.query_params.get("hub.verify_token") == VERIFY_TOKEN
             return PlainTextResponse(request.query_params.get("hub.challenge", ""), 200 if good else 403)
+        if self.is_late(request):
+            return PlainTextResponse("")
         self.posts.append((await request.body(), dict(request.headers)))
         return PlainTextResponse("", self.statuses.pop(0) if self.statuses else 200)
 
@@ -113,9 +132,8 @@ def in_thread(app: Starlette) -> tuple[uvicorn.Server, threading.Thread, str]:
 @pytest.fixture(scope="session")
 def callback() -> Iterator[Callback]:
     found = Callback()
-    app = Starlette(routes=[Route("/hook", found.receive, methods=["GET", "POST"])])
-    server, thread, url = in_thread(app)
-    found.url = f"{url}/hook"
+    app = Starlette(routes=[Route("/hook/{test}", found.receive, methods=["GET", "POST"])])
+    server, thread, found.server = in_thread(app)
     yield found
     server.should_exit = True
     thread.join()
@@ -136,8 +154,7 @@ async def bare(standin_url: str, callback: Callback) -> AsyncIterator[Standin]:
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         found = Standin(standin_url, http, callback)
         await found.control("POST", "/reset", {"keep_app": False})
-        callback.posts.clear()
-        callback.statuses.clear()
+        callback.begin()
         await found.control(
             "POST",
             "/app",

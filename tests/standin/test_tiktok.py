@@ -97,8 +97,7 @@ async def tiktok(tiktok_url: str, callback: Callback) -> AsyncIterator[TikTok]:
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         found = TikTok(tiktok_url, http, callback)
         await found.control("reset", {"keep_app": False})
-        callback.posts.clear()
-        callback.statuses.clear()
+        callback.begin()
         settings = {"callback_url": callback.url, "echo_ms": 1, "rate_per_s": 0, "webhook_retry_ms": [20, 40]}
         await found.control("tiktok/app", settings)
         [made] = (await found.control("tiktok/accounts", [{"id": ACCOUNT}]))["accounts"]

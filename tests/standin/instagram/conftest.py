@@ -24,8 +24,7 @@ async def insta(insta_url: str, callback: Callback) -> AsyncIterator[Insta]:
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         found = Insta(insta_url, http, callback)
         await found.control("reset", {"keep_app": False})
-        callback.posts.clear()
-        callback.statuses.clear()
+        callback.begin()
         await found.control("app", {"echo_ms": 1, "read_ms": 10, "webhook_retry_ms": [20, 40]})
         await found.control("people", [{"id": "7", "name": "Ada"}])
         [page] = (await found.control("pages", [{"id": PAGE, "name": "Bakery", "people": ["7"]}]))["pages"]

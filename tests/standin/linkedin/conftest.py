@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from standin.app import create_app
 from standin.config import StandinConfig
-from tests.standin.conftest import eventually, in_thread
+from tests.standin.conftest import Receiver, eventually, in_thread
 
 SECRET = "client-secret"
 APP = {"client_id": "client-1", "client_secret": SECRET, "application_urn": "urn:li:developerApplication:7"}
@@ -27,12 +27,9 @@ ALL = "openid profile rw_organization_admin r_organization_social_feed w_organiz
 
 
 @dataclass
-class Hook:
+class Hook(Receiver):
     """What came in, oldest first; `statuses` are the next answers; `answers_challenges` whether validations pass."""
 
-    url: str = ""
-    posts: list[tuple[bytes, dict[str, str]]] = field(default_factory=list)
-    statuses: list[int] = field(default_factory=list)
     challenges: list[str] = field(default_factory=list)
     answers_challenges: bool = True
 
@@ -43,6 +40,8 @@ class Hook:
             digest = hmac.new(SECRET.encode(), code.encode(), hashlib.sha256).hexdigest()
             answer = {"challengeCode": code, "challengeResponse": digest if self.answers_challenges else "no"}
             return JSONResponse(answer)
+        if self.is_late(request):
+            return PlainTextResponse("", 202)
         self.posts.append((await request.body(), dict(request.headers)))
         return PlainTextResponse("", self.statuses.pop(0) if self.statuses else 202)
 
@@ -88,8 +87,8 @@ class LinkedIn:
 @pytest.fixture(scope="module")
 def hook() -> Iterator[Hook]:
     found = Hook()
-    server, thread, url = in_thread(Starlette(routes=[Route("/hook", found.receive, methods=["GET", "POST"])]))
-    found.url = f"{url}/hook"
+    app = Starlette(routes=[Route("/hook/{test}", found.receive, methods=["GET", "POST"])])
+    server, thread, found.server = in_thread(app)
     yield found
     server.should_exit = True
     thread.join()
@@ -107,8 +106,7 @@ def linkedin_url() -> Iterator[str]:
 @pytest.fixture
 async def linkedin(linkedin_url: str, hook: Hook) -> AsyncIterator[LinkedIn]:
     """One organisation with a post, its administrator subscribed, and fast retries."""
-    hook.posts.clear()
-    hook.statuses.clear()
+    hook.begin()
     hook.challenges.clear()
     hook.answers_challenges = True
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 import pytest
@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from standin.app import create_app
 from standin.config import StandinConfig
-from tests.standin.conftest import eventually, in_thread
+from tests.standin.conftest import Receiver, eventually, in_thread
 
 APP = {"client_id": "client-1", "client_secret": "s:ecret", "consumer_secret": "consumer", "bearer_token": "app-bearer"}
 BASIC = {"Authorization": "Basic " + base64.b64encode(b"client-1:s%3Aecret").decode()}
@@ -30,18 +30,17 @@ def signed(raw: bytes) -> str:
 
 
 @dataclass
-class Callback:
+class Callback(Receiver):
     """What came in, and how the next posts and every CRC are answered."""
 
-    url: str = ""
-    posts: list[tuple[bytes, dict[str, str]]] = field(default_factory=list)
-    statuses: list[int] = field(default_factory=list)
     is_honest: bool = True
 
     async def receive(self, request: Request) -> Response:
         if request.method == "GET":
             token = request.query_params["crc_token"].encode() if self.is_honest else b"wrong"
             return JSONResponse({"response_token": signed(token)})
+        if self.is_late(request):
+            return Response(status_code=200)
         self.posts.append((await request.body(), dict(request.headers)))
         return Response(status_code=self.statuses.pop(0) if self.statuses else 200)
 
@@ -89,8 +88,8 @@ class World:
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[str, Callback]]:
     callback = Callback()
-    receiver, first, url = in_thread(Starlette(routes=[Route("/hook", callback.receive, methods=["GET", "POST"])]))
-    callback.url = f"{url}/hook"
+    app = Starlette(routes=[Route("/hook/{test}", callback.receive, methods=["GET", "POST"])])
+    receiver, first, callback.server = in_thread(app)
     config = StandinConfig(app_id="1", app_secret="s", verify_token="v", apps={"x": dict(APP)})
     standin, second, standin_url = in_thread(create_app(config))
     yield standin_url, callback
@@ -103,8 +102,7 @@ def served() -> Iterator[tuple[str, Callback]]:
 async def bare(served: tuple[str, Callback]) -> AsyncIterator[World]:
     """An empty X, and a callback that says yes."""
     url, callback = served
-    callback.posts.clear()
-    callback.statuses.clear()
+    callback.begin()
     callback.is_honest = True
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         world = World(url, http, callback)
