@@ -69,7 +69,7 @@ bench: $(READY)  ## Print the benchmarks' ratios
 
 .PHONY: faults
 faults: $(READY)  ## Run the long tests that kill processes
-	$(BIN)/python -m pytest -n 0 -s -m faults tests/faults tests/tenancy
+	$(BIN)/python -m pytest -n 0 -s -m faults tests/faults tests/kit tests/tenancy
 
 .PHONY: clients
 clients: $(READY)  ## Run the client libraries of others, which need Node 20, against our servers
