@@ -28,7 +28,8 @@ class LineIsFull(Busy):
 class Room:
     """How many may be inside (`size`), of them of one party (`share`), and wait for one party (`line`) and in all (`most`).
 
-    `patience_s` is how long somebody waits before being told that it is busy.
+    `patience_s` is how long somebody waits before being told that it is busy. `kept` places are for parties that have nobody
+    inside: two that fill their shares with slow work do not shut out a third.
     """
 
     size: int
@@ -36,6 +37,7 @@ class Room:
     line: int
     most: int
     patience_s: float
+    kept: int = 0
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class Turns:
     async def enter(self, who: Hashable) -> None:
         """Take a turn; `leave` gives it back. Raises as `turn` does, and Busy when the patience is over."""
         party = self._parties.setdefault(who, _Party())
-        if self._inside < self._room.size and party.inside < self._room.share and not party.waiting:
+        if self._has_place_for(party) and not party.waiting:
             self._let_in(party)
             return
         if len(party.waiting) >= self._room.line:
@@ -108,7 +110,7 @@ class Turns:
 
     def _serve(self) -> None:
         while self._inside < self._room.size:
-            found = next((one for one in self._parties.values() if one.waiting and one.inside < self._room.share), None)
+            found = next((one for one in self._parties.values() if one.waiting and self._has_place_for(one)), None)
             if found is None:
                 return
             place = found.waiting.popleft()
@@ -117,6 +119,11 @@ class Turns:
                 continue
             self._let_in(found)
             place.set_result(None)
+
+    def _has_place_for(self, party: _Party) -> bool:
+        if party.inside == 0:
+            return self._inside < self._room.size
+        return self._inside < self._room.size - self._room.kept and party.inside < self._room.share
 
     def _let_in(self, party: _Party) -> None:
         party.inside += 1

@@ -67,7 +67,8 @@ class Admission:
         size = max(1, database.pool_size - settings.reserved_connections)
         share = max(1, round(size * settings.tenant_share))
         self._now = now
-        self._tenants = Turns(Room(size, share, settings.line, settings.most_waiting, settings.patience_s))
+        line, most, kept = settings.line, settings.most_waiting, min(size // 4, size - share)
+        self._tenants = Turns(Room(size, share, line, most, settings.patience_s, kept))
         self._strangers = Turns(_LANE)
         self._anonymous = Turns(_LANE)
         self._deliveries = Turns(_DELIVERIES)

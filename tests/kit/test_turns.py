@@ -38,6 +38,17 @@ async def test_nobody_has_more_than_a_share_and_all_together_no_more_than_the_ro
     assert sorted(inside) == ["a", "a", "a", "b", "b", "c"]
 
 
+async def test_places_are_kept_for_parties_that_have_nobody_inside() -> None:
+    turns, inside, leave = Turns(Room(size=4, share=2, line=3, most=9, patience_s=30, kept=1)), [], asyncio.Event()
+    guests = [asyncio.create_task(a_guest(turns, who, inside, leave)) for who in ("a", "a", "b", "b", "c")]
+    await settled()
+
+    assert sorted(inside) == ["a", "a", "b", "c"]
+
+    leave.set()
+    await asyncio.gather(*guests)
+
+
 async def test_a_party_of_one_waits_for_one_turn_and_not_for_a_long_line() -> None:
     turns = Turns(Room(size=1, share=1, line=50, most=100, patience_s=30))
     order: list[str] = []
