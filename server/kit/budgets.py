@@ -47,8 +47,8 @@ class Draw:
     price: float
 
     def less(self, used: float) -> Draw:
-        """Return what is left of the price when this much was used."""
-        return replace(self, price=max(0.0, self.price - used))
+        """Return what is left of the price when this much was used; below zero if the price was too low."""
+        return replace(self, price=self.price - used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,10 @@ class Budgets:
         return self._tightest(draws)
 
     def give_back(self, draws: Sequence[Draw]) -> None:
-        """Put what was not used back into the slices that it came from; never more than was leased."""
+        """Put what was not used back into the slices that it came from; never more than was leased.
+
+        What is below zero is owed: the next spending pays it first.
+        """
         for draw in draws:
             found = self._slices.get((draw.bucket.name, draw.key))
             if found is not None:
@@ -134,7 +137,7 @@ class Budgets:
     async def aclose(self) -> None:
         """Give the buckets back what is in hand."""
         slices, self._slices = self._slices, OrderedDict()
-        left = sorted((key, one.in_hand) for key, one in slices.items() if one.in_hand > 0)
+        left = sorted((key, one.in_hand) for key, one in slices.items() if one.in_hand)
         if left:
             async with self._database.unscoped_system() as session:
                 for (name, key), amount in left:

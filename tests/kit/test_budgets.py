@@ -135,6 +135,21 @@ async def test_what_is_in_hand_goes_back_at_the_end_and_never_beyond_the_size(
     assert await level(database, pepper, bucket) == pytest.approx(1000)
 
 
+async def test_what_was_used_beyond_the_price_is_paid_by_what_comes_next(
+    database: Database, pepper: str, budgets: Budgets, bucket: Bucket
+) -> None:
+    draw = Draw(bucket, "k", 10)
+    await budgets.spend([draw])
+    budgets.give_back([draw.less(700)])
+
+    with pytest.raises(Exhausted):
+        await budgets.spend([Draw(bucket, "k", 400)])
+    await budgets.spend([Draw(bucket, "k", 100)])
+    await budgets.aclose()
+
+    assert await level(database, pepper, bucket) == pytest.approx(1000 - 800)
+
+
 async def test_what_was_not_used_can_be_spent_again(budgets: Budgets, bucket: Bucket) -> None:
     for _ in range(50):
         draw = Draw(bucket, "k", 400)
