@@ -19,6 +19,7 @@ from server.kit.errors import (
     TookTooLong,
     Unavailable,
 )
+from server.kit.turns import LineIsFull
 from server.schema.errors import ApiError, ErrorCode
 from server.schema.results import enum_name
 
@@ -43,7 +44,7 @@ def code_of(error: GraphQLError) -> tuple[ErrorCode, dict[str, object]]:
         case ApiError():
             code = cause.code
         case Unavailable():
-            code = ErrorCode.UNAVAILABLE
+            code = ErrorCode.RATE_LIMITED if isinstance(cause, LineIsFull) else ErrorCode.UNAVAILABLE
         case TookTooLong():
             code = ErrorCode.TIMEOUT
         case IdempotencyRequired() | IdempotencyKeyReused() | IdempotencyInProgress() | MissingQueryError():
