@@ -6,12 +6,16 @@ answers, and by the benchmark, which looks at the CPU.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+CONTRACT = Path(__file__).parent.parent / "frontend-contract"
 SIGN_IN = 'sessionCreate(input: {email: "a@b.example", password: "x"})'
-_INPUT = "input: {"
+TYPES = tuple(re.findall(r"^type (\w+)", (CONTRACT / "schema.graphql").read_text(), re.MULTILINE))
+"""The object types of our schema, which anybody may know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ def every() -> list[Hostile]:
         *_fragments(),
         *_circles(),
         *_spreads(),
+        *_on_many_types(),
         *_lists(),
         *_literals(),
         *_variables(),
@@ -150,6 +155,22 @@ def _spreads() -> Iterator[Hostile]:
         + " ".join(f"fragment F{n} on Unit{{id name kind parent{{id name kind parent{{id}}}}}}" for n in range(30)),
     )
     yield Hostile("only a fragment", "fragment F on Viewer{name}")
+
+
+def _on_many_types() -> Iterator[Hostile]:
+    """Fields of one name on types that never meet: validation compares what is below them all the same."""
+
+    def apart(types: int, root: str, inside: str) -> str:
+        return "{...{" + " ".join(f"...on {one}{{{root}{{{inside}}}}}" for one in TYPES[:types]) + "}}"
+
+    yield Hostile("S2: 10 fields below 40 types", apart(40, "viewer", "y{z} " * 10))
+    yield Hostile("S2: 3 wide fields below 60 types", apart(60, "viewer", "y{z z z} " * 3))
+    yield Hostile("S2: fields of fields below 30 types", apart(30, "viewer", "y{z{w}} " * 6))
+    yield Hostile("S2: leaves below 60 types", apart(60, "viewer", "y " * 14))
+    yield Hostile("S2: signing in on 60 types", "mutation" + apart(60, "sessionCreate", "y{z} " * 6))
+    yield Hostile(
+        "S2: a dry run of 38 types", apart(38, "viewer", "y{z} " * 10).replace("{", "{rateLimit(dryRun:true){cost} ", 1)
+    )
 
 
 def _lists() -> Iterator[Hostile]:

@@ -21,6 +21,8 @@ from graphql import (
     specified_rules,
     validate,
 )
+from graphql.validation.rules import overlapping_fields_can_be_merged
+from graphql.validation.validate import ValidationAbortedError
 
 from server.schema.errors import Malformed, TooComplex
 from server.schema.pricing import MAX_DEPTH, Price, Prices, refuse
@@ -28,6 +30,8 @@ from server.schema.pricing import MAX_DEPTH, Price, Prices, refuse
 MAX_CHARACTERS = 15_000
 MAX_TOKENS = 2_000
 MAX_ERRORS = 5
+# Behind our own count of pairs: the library counts what it really compares, arguments too. No kit document needs any of it.
+overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 20_000
 _CACHED_CHARACTERS = 300_000
 """What is kept of valid documents; a parsed document takes some hundred times its text in memory."""
 
@@ -76,6 +80,10 @@ class Documents:
         self._known: OrderedDict[str, Prepared] = OrderedDict()
         self._characters = 0
 
+    def is_known(self, text: str) -> bool:
+        """Say whether a document is kept, so that reading it costs nothing."""
+        return text in self._known
+
     def read(self, text: str) -> Prepared:
         """Parse a document; raise GraphQLSyntaxError, or TooComplex for one that is too long."""
         known = self._known.get(text)
@@ -109,6 +117,10 @@ class Documents:
             errors = validate(self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=self._hide)
         except RecursionError as error:
             raise TooComplex(f"The document is nested too deeply; the limit is {MAX_DEPTH}.") from error
+        if errors and isinstance(errors[-1], ValidationAbortedError) and len(errors) <= MAX_ERRORS:
+            raise TooComplex(
+                "The document selects too much under the same names to be compared. Ask for each field once."
+            )
         # Python converts no integer of more than 4,300 digits.
         if any(isinstance(one.original_error, ValueError) for one in errors):
             raise Malformed("A number of the document has too many digits.")

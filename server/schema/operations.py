@@ -68,7 +68,9 @@ class FromDocuments(SchemaExtension):
         execution = self.execution_context
         wanted = wanted_over_socket(execution.query, execution.variables, execution._provided_operation_name)
         mode, known = context.services.settings.web.document_mode, context.services.known
-        served = await known.served(context.caller, mode, wanted.query, wanted.document_id)
+        async with context.services.admission.delivery(context.scope.organization_id):
+            served = await known.served(context.caller, mode, wanted.query, wanted.document_id)
+        await spending.pay_for_reading(context, documents, served.text)
         prepared = documents.read(served.text)
         operation = prepared.chosen(wanted.operation_name)
         async with spending.paid(context, documents, prepared, operation, wanted.variables):

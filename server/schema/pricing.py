@@ -8,7 +8,7 @@ of one field in 10 kB were 1.5 s of CPU.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,8 +52,6 @@ _INTROSPECTION_COST = 1_000
 BASE = STATEMENT
 """The transaction of the operation."""
 _CAP = 1_000_000_000
-_APART = 4
-"""Fields of one name on different types are compared too, but soon told apart: so many pairs of them cost what one does."""
 _VALUES = 10
 """How many items of a list cost one point by themselves; what is selected on each is added."""
 Variables = Mapping[str, Any]
@@ -141,6 +139,7 @@ class Prices:
             walk = _Walk(self, fragments, _defaults(one), budget)
             root = self._schema.get_root_type(one.operation)
             plan = walk.selected([(root, one.selection_set)], _NONE, 1)
+            walk.count_pairs([one.selection_set])
             found[one.name.value if one.name else None] = Price(plan, walk.statements, walk.is_exact)
         self._look_at_unused(document, fragments, budget)
         return found
@@ -155,6 +154,7 @@ class Prices:
                 continue
             if one.name.value not in budget.spread or fragments[one.name.value] is not one:
                 walk.selected([(self._schema.get_type(one.type_condition.name.value), one.selection_set)], _NONE, 1)
+                walk.count_pairs([one.selection_set])
 
     def cost(self, parent: GraphQLNamedType | None, name: str) -> tuple[FieldCost, GraphQLNamedType | None]:
         """Return what a field costs and the type it shows; of one that does not exist, one point."""
@@ -190,9 +190,6 @@ class _Budget:
     def note_directives(self, *nodes: Any) -> None:
         self.directives += sum(len(node.directives or ()) for node in nodes)
         refuse("directives", self.directives, MAX_DIRECTIVES)
-
-    def note_repeated(self, times: int) -> None:
-        self.note_pairs(times * (times - 1) // 2)
 
     def note_pairs(self, pairs: int) -> None:
         self.pairs += pairs
@@ -236,15 +233,8 @@ class _Walk:
         """Add up what is selected on one object, by all selection sets that are merged there."""
         plan = Plan()
         groups: dict[tuple[str, str], list[tuple[GraphQLNamedType | None, FieldNode]]] = {}
-        repeated: dict[str, int] = {}
         for parent, node in self._fields(sets):
-            name = node.alias.value if node.alias else node.name.value
-            groups.setdefault((name, parent.name if parent else ""), []).append((parent, node))
-            repeated[name] = repeated.get(name, 0) + 1
-        for times in repeated.values():
-            self._budget.note_pairs(times * (times - 1) // 2 // _APART)
-        for group in groups.values():
-            self._budget.note_repeated(len(group))
+            groups.setdefault((_shown_as(node), parent.name if parent else ""), []).append((parent, node))
         if groups and depth > MAX_DEPTH:
             refuse("depth", depth, MAX_DEPTH)
         for group in groups.values():
@@ -305,24 +295,38 @@ class _Walk:
                 return Size(assumed)
 
     def _introspected(self, plan: Plan, nodes: list[FieldNode]) -> None:
-        """Tools ask the standard query, 15 deep and wide: it has one price, and only its fields and pairs are counted."""
+        """Tools ask the standard query, 15 deep and wide: it has one price, and only its fields are counted."""
         plan.points += _INTROSPECTION_COST * len(nodes)
-        level = [one.selection_set for one in nodes if one.selection_set is not None]
-        self._count(level, 1)
+        self._look_into([one.selection_set for one in nodes if one.selection_set is not None], 1)
 
-    def _count(self, sets: list[SelectionSetNode], depth: int) -> None:
+    def _look_into(self, sets: list[SelectionSetNode], depth: int) -> None:
         if depth > _INTROSPECTION_DEPTH:
             refuse("depth", depth, _INTROSPECTION_DEPTH)
-        below: dict[str, list[FieldNode]] = {}
-        for _, node in self._fields([(None, one) for one in sets]):
-            below.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
-        for nodes in below.values():
-            self._budget.note_repeated(len(nodes))
+        for nodes in self._by_name(sets):
             inner = [one.selection_set for one in nodes if one.selection_set is not None]
             if inner:
-                self._count(inner, depth + 1)
+                self._look_into(inner, depth + 1)
 
-    def _fields(self, sets: list[_Selected]) -> Iterator[tuple[GraphQLNamedType | None, FieldNode]]:
+    def count_pairs(self, sets: list[SelectionSetNode]) -> None:
+        """Count what validation compares: every two fields of one response name, on whatever types, and so on below both.
+
+        Comes after `selected`, which refuses what is too deep to be walked.
+        """
+        for nodes in self._by_name(sets, comparing=True):
+            self._budget.note_pairs(len(nodes) * (len(nodes) - 1) // 2)
+            inner = [one.selection_set for one in nodes if one.selection_set is not None]
+            if inner:
+                self.count_pairs(inner)
+
+    def _by_name(self, sets: list[SelectionSetNode], *, comparing: bool = False) -> Iterable[list[FieldNode]]:
+        found: dict[str, list[FieldNode]] = {}
+        for _, node in self._fields([(None, one) for one in sets], comparing=comparing):
+            found.setdefault(_shown_as(node), []).append(node)
+        return found.values()
+
+    def _fields(
+        self, sets: list[_Selected], *, comparing: bool = False
+    ) -> Iterator[tuple[GraphQLNamedType | None, FieldNode]]:
         """Yield the fields of merged selection sets, each fragment once, as the executor collects them."""
         spread: set[str] = set()
         waiting = [(parent, iter(one.selections)) for parent, one in reversed(sets)]
@@ -332,7 +336,8 @@ class _Walk:
             if node is None:
                 waiting.pop()
                 continue
-            self._budget.note(node)
+            if not comparing:
+                self._budget.note(node)
             match node:
                 case FieldNode():
                     yield parent, node
@@ -343,7 +348,8 @@ class _Walk:
                         continue
                     spread.add(node.name.value)
                     self._budget.spread.add(node.name.value)
-                    self._budget.note_pairs(len(spread) - 1)  # validation compares every two fragments of one place
+                    if comparing:
+                        self._budget.note_pairs(len(spread) - 1)  # every two fragments of one place
                     fragment = self._fragments.get(node.name.value)
                     if fragment is not None:
                         waiting.append((self._narrowed(parent, fragment), iter(fragment.selection_set.selections)))
@@ -353,6 +359,10 @@ class _Walk:
     ) -> GraphQLNamedType | None:
         condition = node.type_condition
         return parent if condition is None else self._prices._schema.get_type(condition.name.value)
+
+
+def _shown_as(node: FieldNode) -> str:
+    return node.alias.value if node.alias else node.name.value
 
 
 def _defaults(operation: OperationDefinitionNode) -> dict[str, object]:

@@ -19,6 +19,9 @@ from server.schema.context import ApiContext, Services
 from server.schema.errors import ErrorCode
 from server.schema.requests import SentText, bearer, build_in, build_of, has_other_half, request_id_of, sender_of
 
+MAX_ID_BYTES = 64
+"""Of an operation's id on a socket."""
+
 
 class SocketEndpoint(GraphQL[ApiContext, None]):
     """Serves WebSockets on /graphql."""
@@ -69,6 +72,9 @@ class SocketEndpoint(GraphQL[ApiContext, None]):
         message = orjson.loads(data)
         if not isinstance(message, dict) or not isinstance(message.get("payload", {}), (dict, type(None))):
             raise JSONDecodeError("no message of graphql-transport-ws", "", 0)
+        # What is wrong with them is told in the reason of a close, which has room for 123 bytes.
+        if not _is_short(message.get("type")) or not _is_short(message.get("id", "")):
+            raise JSONDecodeError("no message of graphql-transport-ws", "", 0)
         if message.get("type") == "subscribe":
             message["payload"] = _with_its_id(message.get("payload"))
         return message
@@ -76,6 +82,10 @@ class SocketEndpoint(GraphQL[ApiContext, None]):
     def encode_json(self, data: object) -> str:
         """Write JSON text."""
         return orjson.dumps(data).decode()
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, str) and len(value.encode()) <= MAX_ID_BYTES
 
 
 def _with_its_id(payload: object) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 
 from graphql import OperationDefinitionNode, OperationType
 
@@ -15,8 +15,27 @@ from server.kit.ratelimit import Bucket
 from server.schema.context import ApiContext
 from server.schema.dry_run import is_dry_run
 from server.schema.errors import RateLimited, TooComplex
-from server.schema.limits import Documents, Prepared
+from server.schema.limits import MAX_CHARACTERS, Documents, Prepared
 from server.schema.pricing import BASE
+
+CHARACTERS_A_POINT = 20
+"""Of a document that is read for the first time."""
+
+
+class Keeper(Protocol):
+    """What reads documents and keeps what it found."""
+
+    def is_known(self, text: str) -> bool:
+        """Say whether a document is kept, so that reading it costs nothing."""
+
+
+async def pay_for_reading(context: ApiContext, keeper: Keeper, text: str) -> None:
+    """Take what reading a document costs that is not kept: also what is refused then has been parsed and walked.
+
+    Raises RateLimited while the budget is used up.
+    """
+    if not keeper.is_known(text):
+        await _take(context, ceil(min(len(text), MAX_CHARACTERS) / CHARACTERS_A_POINT), is_exact=False)
 
 
 @asynccontextmanager
@@ -27,7 +46,7 @@ async def paid(
     operation: OperationDefinitionNode,
     variables: Mapping[str, Any],
 ) -> AsyncIterator[None]:
-    """Take the price of an operation, and give back at the end what it did not use.
+    """Take the price of an operation; at the end give back what it did not use, or take what it used beyond it.
 
     Raises TooComplex for a price that nobody may ask for at once, and RateLimited while the budget is used up.
     """
@@ -42,21 +61,27 @@ async def paid(
             " Ask for smaller pages or fewer lists inside lists; limits.json says what fields cost."
         )
     context.is_refunded = operation.operation is OperationType.QUERY
-    taken = BASE if is_dry_run(operation, variables) else context.price
-    draws = _draws(context, taken)
-    budgets = context.services.budgets
+    taken = BASE if is_dry_run(prepared, operation, variables) else context.price
+    draws = await _take(context, taken, is_exact=price.is_exact)
+    yield
+    if context.meter is not None:
+        # What a mutation really cost could tell what is there; beyond its price it is paid all the same.
+        used = context.meter.points if context.is_refunded else max(taken, context.meter.points)
+        context.services.budgets.give_back([draw.less(used) for draw in draws])
+
+
+async def _take(context: ApiContext, points: int, *, is_exact: bool) -> list[Draw]:
+    draws, budgets = _draws(context, points), context.services.budgets
     try:
-        context.standing = await (budgets.spend_exactly(draws) if price.is_exact else budgets.spend(draws))
+        context.standing = await (budgets.spend_exactly(draws) if is_exact else budgets.spend(draws))
     except Exhausted as error:
         wait_s = max(1, ceil(error.retry_after_s))
         raise RateLimited(
-            f"The budget of your {error.name} is used up: this costs {taken} points."
+            f"The budget of your {error.name} is used up: this costs {points} points."
             f" Retry in {wait_s} s; points come back every second.",
             wait_s,
         ) from error
-    yield
-    if context.meter is not None and context.is_refunded:
-        budgets.give_back([draw.less(context.meter.points) for draw in draws])
+    return draws
 
 
 def _draws(context: ApiContext, points: int) -> list[Draw]:

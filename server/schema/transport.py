@@ -83,23 +83,23 @@ class HttpEndpoint:
         await answers.response(answer, is_modern=is_modern)(scope, receive, send)
 
     async def _answer(self, request: Request, wanted: Wanted, request_id: str) -> Answer:
-        token = bearer(request.headers.get("authorization"))
-        prepared = await self._for_anybody(wanted) if token is None else None
-        if token is None and prepared is None:
-            token = cookie_token(request, self._services.settings)
-            if token is None:
-                raise Unauthenticated
         context = ApiContext(
             self._services,
             request_id,
-            token,
+            bearer(request.headers.get("authorization")),
             None,
             request.headers.get("idempotency-key"),
             sender=sender_of(request),
         )
+        prepared = await self._for_anybody(context, wanted) if context.token is None else None
+        if context.token is None and prepared is None:
+            context.token = cookie_token(request, self._services.settings)
+            if context.token is None:
+                raise Unauthenticated
         async with self._turn(context):
             if prepared is None:
                 served = await self._served(wanted, context.caller)
+                await spending.pay_for_reading(context, self._schema.documents, served.text)
                 prepared = self._schema.documents.read(served.text)
                 context.prepared = prepared
                 answer = await self._run(context, prepared, wanted, only_queries=request.method == "GET")
@@ -117,10 +117,15 @@ class HttpEndpoint:
             name = name_of(operation) or ""
             self._documents.note_use(caller.organization_id, served.document_id, name, build)
 
-    async def _for_anybody(self, wanted: Wanted) -> Prepared | None:
-        """Return the document if nobody has to be known for it; None for every other one, also for what cannot be read."""
+    async def _for_anybody(self, context: ApiContext, wanted: Wanted) -> Prepared | None:
+        """Return the document if nobody has to be known for it; None for every other one, also for what cannot be read.
+
+        The network pays for the reading. Raises RateLimited.
+        """
         try:
-            prepared = self._schema.documents.read((await self._served(wanted, None)).text)
+            text = (await self._served(wanted, None)).text
+            await spending.pay_for_reading(context, self._schema.documents, text)
+            prepared = self._schema.documents.read(text)
         except (GraphQLError, TooComplex, DocumentNotFound, DocumentNotAllowed):
             return None
         return prepared if asks_only_for(self._anonymous, prepared.document) else None

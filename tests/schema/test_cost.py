@@ -10,6 +10,7 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, is_list_type, is_no
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
+from bench.hostile_documents import TYPES
 from server.config import Settings
 from server.kit.db import Database
 from server.schema.cost import Cost, ListSize, cost_of
@@ -104,6 +105,10 @@ def test_the_length_of_an_inputs_list_multiplies_what_is_shown_of_each() -> None
     ("_case", "text"),
     [
         ("pairs", "{viewer{" + "name " * 120 + "}}"),
+        (
+            "pairs on other types",
+            "{...{" + " ".join(f"...on {one}{{viewer{{{'y{z} ' * 10}}}}}" for one in TYPES[:40]) + "}}",
+        ),
         ("depth", "{units{nodes{" + "parent{" * 14 + "id" + "}" * 14 + "}}}"),
         ("aliases", "{" + " ".join(f"a{n}: viewer{{name}}" for n in range(31)) + "}"),
         ("root fields", "{" + "viewer{name} " * 21 + "}"),
@@ -145,6 +150,18 @@ async def test_a_dry_run_tells_the_price_of_all_and_runs_nothing_else(api: Api, 
     assert wet.data.keys() == {"rateLimit", "conversations"}
     assert dry.data["rateLimit"]["cost"] == wet.data["rateLimit"]["cost"] > 100
     assert dry.data["rateLimit"]["remaining"] <= dry.data["rateLimit"]["limit"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "query{...F} fragment F on Query{rateLimit(dryRun:true){cost} conversations{nodes{id}}}",
+        "{...{rateLimit(dryRun:true){cost}} conversations{nodes{id}}}",
+        "query($dry: Boolean = true){rateLimit(dryRun:$dry){cost} conversations{nodes{id}}}",
+    ],
+)
+async def test_a_dry_run_is_one_wherever_it_is_asked_for(api: Api, token: str, text: str) -> None:
+    assert (await api.ask(text, token=token)).data.keys() == {"rateLimit"}
 
 
 async def test_a_price_that_nobody_may_ask_for_at_once_is_refused_and_costs_nothing(api: Api, token: str) -> None:

@@ -329,7 +329,17 @@ async def test_a_subscription_of_a_wrong_form_is_told_what_is_wrong(
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 100_000 + "]" * 100_000, "[]", "1", '{"id": "1", "type": "subscribe", "payload": null}', '{"payload": []}'],
+    [
+        "[" * 100_000 + "]" * 100_000,
+        "[]",
+        "1",
+        '{"id": "1", "type": "subscribe", "payload": null}',
+        '{"payload": []}',
+        '{"type": "complete", "id": []}',
+        '{"type": "subscribe", "id": "' + "x" * 200 + '", "payload": {"query": "{viewer{name}}"}}',
+        '{"type": "' + "x" * 200 + '"}',
+        '{"type": null}',
+    ],
 )
 async def test_what_is_no_message_closes_the_socket_and_says_so(api: Api, text: str) -> None:
     url = f"{api.url.replace('http', 'ws', 1)}/graphql"

@@ -16,6 +16,7 @@ from server.schema.documents.reading import readings_of
 from server.schema.documents.types import Document
 from server.schema.nodes import Kind, gid, uid
 from server.schema.results import WRITES, UserError, mutation, perform
+from server.schema.spending import pay_for_reading
 from server.tenants.rules import Permission
 from server.tenants.uow import UnitOfWork
 
@@ -98,7 +99,8 @@ class DocumentsMutation:
         Permission.DOCUMENT_MANAGE,
         DocumentsRegisterPayload,
         "Let the organization's clients send these documents by id, and in known mode at all. Repeatable: what the build has "
-        "already stays. An organization has at most 5,000. Needs document:manage on the whole tree.",
+        "already stays. An organization has at most 5,000. Reading a text for the first time costs a point for every 20 "
+        "characters, beyond the price. Needs document:manage on the whole tree.",
         costs=[*WRITES, ListSize(assumed_size=25, sized_fields=["documents"], slicing_arguments=["input.documents"])],
     )
     async def documents_register(
@@ -109,8 +111,10 @@ class DocumentsMutation:
         if problems := size_problems(len(input.documents), "documents"):
             raise Problems(problems)
         # Read before the transaction begins: a manifest takes the schema a while, and nobody should wait for a lock meanwhile.
-        readings = readings_of(info.schema)
-        read = [NewDocument(one.document_id, one.text, await readings.read(one.text)) for one in input.documents]
+        readings, read = readings_of(info.schema), []
+        for one in input.documents:
+            await pay_for_reading(info.context, readings, one.text)
+            read.append(NewDocument(one.document_id, one.text, await readings.read(one.text)))
 
         async def effect(uow: UnitOfWork) -> Mapping[str, object]:
             done = await documents.register(uow, ClientBuild(input.app, input.version), read)

@@ -34,6 +34,10 @@ class Readings:
         self._max_price = max_price
         self._known: OrderedDict[bytes, Reading] = OrderedDict()
 
+    def is_known(self, text: str) -> bool:
+        """Say whether a text was read already."""
+        return digest_of(text) in self._known
+
     async def read(self, text: str) -> Reading:
         """Return what the schema says about a text; never raises for what a text can be."""
         digest = digest_of(text)
