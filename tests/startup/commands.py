@@ -61,7 +61,7 @@ class Ended:
 def commands() -> Mapping[str, tuple[str, ...]]:
     """Return the documented commands of every process, without the interpreter."""
     return {
-        "api": ("-m", "uvicorn", "server.app:create_app", "--factory", "--port", str(free_port())),
+        "api": ("-m", "server.serve", "--port", str(free_port())),
         "bell": ("-m", "workers.main", "bell"),
         "worker": ("-m", "workers.main", "run", "--queues", "replies,events"),
         "migrate": ("-m", "switchboard.cli", "migrate"),
