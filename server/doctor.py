@@ -30,19 +30,21 @@ _FINE = {State.OK, State.UNSET}
 def examine(found: Settings) -> tuple[list[str], bool]:
     """Return one line or more for each part, and whether a process would refuse to start."""
     problems = service.check(found, metadata)
-    refuses = rules.refuses(found.web.environment)
-    lines = list(_checked(problems, "refuse" if refuses else "warn"))
+    refused = rules.refused(found.web.environment, problems)
+    lines = list(_checked(problems, refused))
     lines += _around(asyncio.run(Readiness(found, found.database.app_dsn, found.database.system_dsn).parts()))
-    return lines, refuses and bool(problems)
+    return lines, bool(refused)
 
 
-def _checked(problems: Sequence[Problem], verdict: str) -> Iterator[str]:
+def _checked(problems: Sequence[Problem], refused: Sequence[Problem]) -> Iterator[str]:
     is_asked = not any(problem.part is Part.DATABASE for problem in problems)
     is_migrated = is_asked and not any(problem.part is Part.REVISION for problem in problems)
     for part in Part:
         own = [problem for problem in problems if problem.part is part]
         if own:
-            yield from (line for problem in own for line in _line(verdict, part.value, problem.what, problem.cure))
+            for problem in own:
+                verdict = "refuse" if problem in refused else "warn"
+                yield from _line(verdict, part.value, problem.what, problem.cure)
         elif not is_asked and part in {Part.VERSION, Part.ROLE, Part.REVISION, Part.WALLS}:
             yield f"?       {part}: not looked at, the database cannot be asked"
         elif not is_migrated and part is Part.WALLS:

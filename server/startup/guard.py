@@ -27,7 +27,8 @@ _logger = log.get(__name__)
 def begin(metadata: MetaData) -> Settings:
     """Read the settings and check what this process stands on; raise SystemExit with every problem in production.
 
-    Elsewhere problems are logged as warnings. Blocks up to 30 s while a production database is away.
+    Elsewhere problems are logged as warnings, and only what no process could run with is refused. Blocks up to 30 s while a
+    production database is away.
     """
     found = _settings()
     problems = service.check(found, metadata)
@@ -69,8 +70,9 @@ def unreadable() -> list[Problem]:
 
 
 def _settle(environment: Environment, problems: Sequence[Problem]) -> None:
-    if problems and rules.refuses(environment):
-        _refuse(problems)
+    refused = rules.refused(environment, problems)
+    if refused:
+        _refuse(refused)
     for problem in problems:
         _logger.warning("would not start in production", part=problem.part.value, what=problem.what, cure=problem.cure)
 

@@ -12,6 +12,8 @@ class Part(StrEnum):
 
     SETTINGS = "settings"
     ADDRESS = "address"
+    ORIGINS = "origins"
+    PLATFORMS = "platforms"
     KEYS = "keys"
     PEPPER = "pepper"
     MAIL = "mail"
@@ -28,13 +30,15 @@ class Part(StrEnum):
 class Problem:
     """One thing that is wrong (`what`) and how it is mended (`cure`); neither holds a secret.
 
-    `is_passing` marks what may heal by itself, such as a database that still starts: it is waited for a while.
+    `is_passing` marks what may heal by itself, such as a database that still starts: it is waited for a while. `is_fatal`
+    marks what no process could run with, wherever it is: it is refused in development too.
     """
 
     part: Part
     what: str
     cure: str
     is_passing: bool = False
+    is_fatal: bool = False
 
 
 def told(problems: Iterable[Problem]) -> str:

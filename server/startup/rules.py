@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from server.config import Environment, MailSettings, Settings
+from server.config import Environment, MailSettings, Settings, WebSettings
 from server.kit.crypto import KeyRing, KeyRingInvalid
+from server.kit.identity_providers import ProvidersInvalid, providers_of
 from server.startup.problems import Part, Problem
 
 BROKER_CLIENTS: Mapping[str, tuple[str, str]] = {
@@ -34,7 +36,10 @@ _LOCAL = ("localhost", "localhost.localdomain", "")
 def problems_of(config: Settings, has_module: Callable[[str], bool]) -> list[Problem]:
     """Return what is wrong with the settings. `has_module` says whether a Python module is installed."""
     return [
+        *_of_providers(config),
         *_of_address(config.web.public_url),
+        *_of_origins(config.web),
+        *_of_platforms(config),
         *_of_keys(config.security.keys.get_secret_value()),
         *_of_pepper(config.security.pepper.get_secret_value()),
         *_of_mail(config.mail),
@@ -46,6 +51,11 @@ def problems_of(config: Settings, has_module: Callable[[str], bool]) -> list[Pro
 def refuses(environment: Environment) -> bool:
     """Say whether a problem keeps a process from starting; elsewhere than in production it is a warning."""
     return environment is Environment.PRODUCTION
+
+
+def refused(environment: Environment, problems: Sequence[Problem]) -> list[Problem]:
+    """Return the problems that keep a process from starting here: all in production, elsewhere what it cannot run with."""
+    return [problem for problem in problems if problem.is_fatal or refuses(environment)]
 
 
 def library_problems(version_of: Callable[[str], str]) -> list[Problem]:
@@ -65,14 +75,72 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
+def _of_providers(config: Settings) -> Iterator[Problem]:
+    try:
+        providers_of(config)
+    except ProvidersInvalid as error:
+        yield Problem(
+            Part.SETTINGS,
+            f"OIDC_PROVIDERS cannot be used: {error}.",
+            'Set it to a JSON list of {"name", "title", "issuer", "client_id", "client_secret"}, or leave it out.',
+            is_fatal=True,
+        )
+
+
 def _of_address(public_url: str) -> Iterator[Problem]:
-    parts = split(public_url)
-    if parts is None or parts.scheme != "https" or "@" in parts.netloc or not _HOST.fullmatch(parts.hostname or ""):
+    if not _is_private(public_url):
         yield Problem(
             Part.ADDRESS,
             "SWITCHBOARD_PUBLIC_URL is no https:// address: cookies, links in mails and callbacks of platforms need one.",
             "Set it to the address at which people reach the API, such as https://switchboard.example.com.",
         )
+
+
+def _is_private(url: str) -> bool:
+    """Say whether what is sent to an address is read by its host alone."""
+    parts = split(url)
+    return (
+        parts is not None
+        and parts.scheme == "https"
+        and "@" not in parts.netloc
+        and _HOST.fullmatch(parts.hostname or "") is not None
+    )
+
+
+def _of_origins(web: WebSettings) -> Iterator[Problem]:
+    # "null" is what browsers call a file, and a frame that any page may make.
+    everybody = sorted({"*", "null"} & set(web.origins))
+    if everybody:
+        yield Problem(
+            Part.ORIGINS,
+            f"SWITCHBOARD_ALLOWED_ORIGINS has {', '.join(everybody)}: every page on the web might call the API and open sockets.",
+            "Name the origins of your front ends with commas between them, such as https://app.example.com.",
+        )
+
+
+def _of_platforms(config: Settings) -> Iterator[Problem]:
+    for concern in (config.messenger, config.instagram, config.x, config.linkedin, config.tiktok):
+        for name, given in type(concern).model_fields.items():
+            url = str(getattr(concern, name)) if name.endswith("_url") else None
+            if url is None or _is_private(url):
+                continue
+            # The stand-in of a development machine listens on loopback, without TLS.
+            if not refuses(config.web.environment) and _is_of_this_machine(url):
+                continue
+            yield Problem(
+                Part.PLATFORMS,
+                f"{given.alias} is no https:// address: tokens of pages and our app's secret would be sent in clear.",
+                "Leave it out to reach the platform itself; only a stand-in for development has another address.",
+            )
+
+
+def _is_of_this_machine(url: str) -> bool:
+    parts = split(url)
+    host = (parts.hostname or "") if parts is not None and parts.scheme == "http" else ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _of_keys(text: str) -> Iterator[Problem]:
@@ -83,7 +151,7 @@ def _of_keys(text: str) -> Iterator[Problem]:
     try:
         ring = KeyRing.parse(text)
     except KeyRingInvalid as error:
-        yield Problem(Part.KEYS, f"SWITCHBOARD_KEYS cannot be read: {error}.", cure)
+        yield Problem(Part.KEYS, f"SWITCHBOARD_KEYS cannot be read: {error}.", cure, is_fatal=True)
         return
     weak = [name for name, key in ring.keys if len(set(key)) < _FEWEST_DISTINCT]
     if weak:

@@ -28,11 +28,12 @@ from server.auth.errors import EmailNotVouched, ProviderRefused, SignInRefused, 
 from server.auth.service import oidc as identities
 from server.auth.service.challenges import Identity
 from server.auth.service.factors import Person
-from server.auth.service.oidc import LinkOwed, Provider, Vouched
+from server.auth.service.oidc import LinkOwed, Vouched
 from server.config import Settings
 from server.kit import log
 from server.kit.clock import monotonic_s
 from server.kit.crypto import keyed_hash
+from server.kit.identity_providers import Provider, providers_of
 from server.web.answers import Refused
 from server.web.browser import (
     alert,
@@ -168,7 +169,7 @@ def _pinned(published: Mapping[str, Any]) -> dict[str, Any]:
 
 def routes(deps: WebDependencies) -> list[BaseRoute]:
     """Return the way to each provider and back, and the page that links an identity to an account."""
-    clients = {one.name: Client(one, deps.settings) for one in identities.providers_of(deps.settings).values()}
+    clients = {one.name: Client(one, deps.settings) for one in providers_of(deps.settings).values()}
 
     async def begin(request: Request) -> Response:
         return await _begin(request, deps, _client_of(clients, request))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from urllib.parse import quote
 
-from server.auth.service.oidc import providers_of
 from server.config import Settings
+from server.kit.identity_providers import providers_of
 
 PATH = "/sign-in/oidc/{provider}"
 

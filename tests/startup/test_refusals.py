@@ -30,13 +30,16 @@ def test_every_process_refuses_all_that_is_wrong_at_once(name: str, postgres: Se
         SWITCHBOARD_PEPPER="a" * 40,
         SMTP_HOST=None,
         BROKER_URL="kafka://127.0.0.1",
+        OIDC_PROVIDERS="{not json",
+        MESSENGER_GRAPH_URL="http://graph.facebook.com",
+        SWITCHBOARD_ALLOWED_ORIGINS="*",
     )
 
     ended = run(name, environment)
 
     parts = {problem.partition(":")[0] for problem in ended.problems}
     assert ended.status not in {0, None}
-    assert parts >= {"address", "pepper", "mail", "broker", "role", "version"}
+    assert parts >= {"settings", "address", "origins", "platforms", "pepper", "mail", "broker", "role", "version"}
     assert "Traceback" not in ended.text
     assert "is a superuser" in ended.text
     assert "a" * 40 not in ended.text
@@ -125,6 +128,20 @@ def test_secrets_that_are_not_the_databases_are_refused(
     assert ended.status == 1
     assert said in ended.text
     assert "Traceback" not in ended.text
+
+
+@pytest.mark.parametrize("environment", ["production", "development"])
+def test_providers_that_are_not_json_end_the_start_with_a_cure(
+    environment: str, postgres: Server, own_name: str
+) -> None:
+    given = production(postgres, own_name, OIDC_PROVIDERS="{not json", SWITCHBOARD_ENV=environment)
+
+    api = run("api", given)
+    doctor = run_module(("-m", "switchboard.cli", "doctor"), given)
+
+    assert (api.status, "settings: OIDC_PROVIDERS cannot be used" in api.text) == (1, True)
+    assert "Traceback" not in api.text
+    assert (doctor.status, "refuse  settings: OIDC_PROVIDERS cannot be used" in doctor.text) == (1, True)
 
 
 def test_a_changed_pepper_is_taken_when_somebody_says_that_it_was_meant(postgres: Server, own_name: str) -> None:

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import base64
+import json
 from copy import copy
 
 import pytest
 from pydantic import SecretStr
 
-from server.config import BrokerSettings, MailSettings, Settings
+from server.config import BrokerSettings, Environment, MailSettings, Settings
 from server.startup import rules
+from server.startup.problems import Part, told
 from tests.startup.commands import PEPPER, ring
+
+PROVIDER = {"name": "x", "title": "X", "issuer": "https://x.test", "client_id": "c", "client_secret": "very secret"}
+PLATFORM_ADDRESSES = (
+    "MESSENGER_GRAPH_URL",
+    "MESSENGER_DIALOG_URL",
+    "INSTAGRAM_GRAPH_URL",
+    "INSTAGRAM_TOKEN_URL",
+    "INSTAGRAM_DIALOG_URL",
+    "X_API_URL",
+    "X_DIALOG_URL",
+    "LINKEDIN_API_URL",
+    "LINKEDIN_DIALOG_URL",
+    "TIKTOK_API_URL",
+    "TIKTOK_DIALOG_URL",
+)
 
 
 @pytest.fixture
@@ -20,6 +37,7 @@ def healthy(settings: Settings) -> Settings:
     made.web = settings.web.model_copy(update={"public_url": "https://switchboard.example.com"})
     keys = {"keys": SecretStr(ring()), "pepper": SecretStr(PEPPER)}
     made.security = settings.security.model_copy(update=keys)
+    made.sign_in = settings.sign_in.model_copy(update={"providers": SecretStr("[]")})
     made.mail = MailSettings.model_validate({"SMTP_HOST": "mail.example.com", "SMTP_SENDER": "no-reply@example.com"})
     return made
 
@@ -50,6 +68,67 @@ def test_an_address_without_tls_is_refused(address: str, healthy: Settings) -> N
     healthy.web = healthy.web.model_copy(update={"public_url": address})
 
     assert parts_of(healthy) == ["address"]
+
+
+@pytest.mark.parametrize("origins", ["*", "https://app.example.com, *", "null"])
+def test_origins_that_mean_every_page_on_the_web_are_refused(origins: str, healthy: Settings) -> None:
+    healthy.web = healthy.web.model_copy(update={"allowed_origins": origins})
+
+    assert parts_of(healthy) == ["origins"]
+
+
+def test_origins_of_front_ends_are_not_refused(healthy: Settings) -> None:
+    healthy.web = healthy.web.model_copy(update={"allowed_origins": "https://app.example.com, http://localhost:5173"})
+
+    assert parts_of(healthy) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "expected"),
+    [
+        ("http://graph.facebook.com", Environment.PRODUCTION, ["platforms"]),
+        ("http://127.0.0.1:8100", Environment.PRODUCTION, ["platforms"]),
+        ("https://token@graph.facebook.com", Environment.PRODUCTION, ["platforms"]),
+        ("https://graph.facebook.com", Environment.PRODUCTION, []),
+        ("http://graph.facebook.com", Environment.DEVELOPMENT, ["platforms"]),
+        ("http://127.0.0.1.example.com", Environment.DEVELOPMENT, ["platforms"]),
+        ("http://127.0.0.1:8100", Environment.DEVELOPMENT, []),
+        ("http://[::1]:8100", Environment.TEST, []),
+        ("http://localhost:8100", Environment.TEST, []),
+    ],
+)
+def test_a_platform_without_tls_is_refused_unless_a_stand_in_of_development(
+    url: str, environment: Environment, expected: list[str], healthy: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PLATFORM_ADDRESSES:
+        monkeypatch.delenv(name, raising=False)
+    fresh = Settings()
+    fresh.web = healthy.web.model_copy(update={"environment": environment})
+    fresh.security, fresh.mail, fresh.broker = healthy.security, healthy.mail, healthy.broker
+
+    for name in PLATFORM_ADDRESSES:
+        with monkeypatch.context() as patched:
+            patched.setenv(name, url)
+            given = Settings()
+        fresh.messenger, fresh.instagram, fresh.x = given.messenger, given.instagram, given.x
+        fresh.linkedin, fresh.tiktok = given.linkedin, given.tiktok
+        assert parts_of(fresh) == expected, name
+
+
+@pytest.mark.parametrize(
+    "providers", ["{not json", "{}", '["x"]', '[{"name": "x"}]', json.dumps([PROVIDER | {"issuer": "https://[x"}])]
+)
+@pytest.mark.parametrize("environment", [Environment.PRODUCTION, Environment.DEVELOPMENT])
+def test_providers_that_cannot_be_read_are_refused_wherever_the_process_runs(
+    environment: Environment, providers: str, healthy: Settings
+) -> None:
+    healthy.sign_in = healthy.sign_in.model_copy(update={"providers": SecretStr(providers)})
+
+    problems = rules.problems_of(healthy, lambda _name: True)
+
+    assert [(problem.part, problem.is_fatal) for problem in problems] == [(Part.SETTINGS, True)]
+    assert rules.refused(environment, problems) == problems
+    assert "very secret" not in told(problems)
 
 
 @pytest.mark.parametrize("pepper", ["a" * 40, "ab" * 20, "secret" * 7, "0123456789abcdef" * 2, "abcdefg" + "a" * 30])

@@ -6,14 +6,10 @@ is; an e-mail address only suggests an account, and never opens one.
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 from uuid import UUID
 
-import orjson
 from httpx import HTTPError, InvalidURL
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -29,7 +25,7 @@ from server.auth.service.factors.proof import RECENT, Person, record
 from server.auth.service.sign_in import Caller, FactorOwed, Proved
 from server.auth.service.throttle import count_guess
 from server.auth.service.tickets import issue_ticket
-from server.config import Environment, Settings
+from server.config import Settings
 from server.kit.db import Database
 from server.kit.ids import new_id
 from server.tenants.rules import MAX_NAME
@@ -40,23 +36,6 @@ PROVIDER_AWAY = (HTTPError, InvalidURL)
 
 _MAX_SUBJECT = 255
 """OpenID Connect Core 1.0 section 2: a subject has at most 255 ASCII characters."""
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}", re.ASCII)
-_FIELDS = ("name", "title", "issuer", "client_id", "client_secret")
-
-
-class ProvidersInvalid(ValueError):
-    """OIDC_PROVIDERS cannot be used; the process must not start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """One OpenID provider that may vouch for people. `name` stands in our addresses, `title` on the button."""
-
-    name: str
-    title: str
-    issuer: str
-    client_id: str
-    client_secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +53,6 @@ class LinkOwed:
     """An account has this address. Its person must sign in once, and say so, before the provider's word opens it."""
 
     token: str = field(repr=False)
-
-
-def providers_of(settings: Settings) -> Mapping[str, Provider]:
-    """Read the providers by name; raise ProvidersInvalid that says what is wrong, never a secret."""
-    try:
-        listed = orjson.loads(settings.sign_in.providers.get_secret_value() or "[]")
-    except orjson.JSONDecodeError:
-        raise ProvidersInvalid("OIDC_PROVIDERS is not JSON") from None
-    if not isinstance(listed, list):
-        raise ProvidersInvalid("OIDC_PROVIDERS is a list of objects")
-    providers = [_provider(settings, one) for one in listed]
-    if len({one.name for one in providers}) != len(providers) or len({one.issuer for one in providers}) != len(
-        providers
-    ):
-        raise ProvidersInvalid("each provider has a name and an issuer of its own")
-    return {one.name: one for one in providers}
-
-
-def _provider(settings: Settings, given: object) -> Provider:
-    if not isinstance(given, dict) or not all(isinstance(given.get(name), str) and given[name] for name in _FIELDS):
-        raise ProvidersInvalid(f"a provider has the texts {', '.join(_FIELDS)}")
-    provider = Provider(*(given[name] for name in _FIELDS))
-    address = urlsplit(provider.issuer)
-    schemes = ("https",) if settings.web.environment is Environment.PRODUCTION else ("https", "http")
-    if not _NAME.fullmatch(provider.name):
-        raise ProvidersInvalid("a provider's name has 1 to 31 small letters, digits and hyphens")
-    if address.scheme not in schemes:
-        raise ProvidersInvalid("an issuer is an https address")
-    if address.query or address.fragment or not address.netloc:
-        raise ProvidersInvalid("an issuer has no query and no fragment (OpenID Connect Discovery 1.0 section 3)")
-    return provider
 
 
 async def begin_dialogue(database: Database, settings: Settings, caller: Caller, state: str, browser: str) -> None:

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from server.app import create_app
-from server.auth.service.oidc import ProvidersInvalid, providers_of
 from server.config import Environment, Settings
+from server.kit.identity_providers import ProvidersInvalid, providers_of
 from tests.api import Api, serving
 from tests.factories.oidc_provider import a_provider
 from tests.web.browsing import Browser, browsing
@@ -80,6 +80,7 @@ async def test_a_provider_that_is_away_is_told_as_such(settings: Settings) -> No
         [GOOD | {"issuer": "http://x.test"}],
         [GOOD | {"issuer": "https://x.test/?a=b"}],
         [GOOD | {"issuer": "x.test"}],
+        [GOOD | {"issuer": "https://[x.test"}],
         [{"name": "x"}],
         ["x"],
     ],
