@@ -12,12 +12,15 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
+from migrations.ground import APP
+from server.startup.functions import Function
 from server.startup.sealed import SealedKind
 from server.startup.walls import Found, Grant, Policy
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
-_SETTINGS = "-c statement_timeout=15000 -c lock_timeout=5000"
+# The catalogue shows names without a schema that the search path finds: what is compared must not depend on the role's.
+_SETTINGS = "-c statement_timeout=15000 -c lock_timeout=5000 -c search_path=public"
 
 _ROLE = """
 SELECT rolname, rolsuper, rolbypassrls, rolcreaterole OR rolcreatedb OR rolreplication,
@@ -53,6 +56,31 @@ SELECT g.relname, coalesce(r.rolname, 'PUBLIC'), g.privilege_type, g.column_name
   FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid, aclexplode(t.attacl) a
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
 ) g LEFT JOIN pg_roles r ON r.oid = g.grantee WHERE g.grantee <> g.relowner
+"""
+
+# What an extension brings is its own to guard. A view with security_invoker asks the walls of whoever reads it.
+_STRANGERS = """
+SELECT c.oid::regclass::text, c.relkind IN ('v', 'm')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.rolname = %(role)s
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT (n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname = ANY (%(declared)s))
+  AND has_schema_privilege(r.oid, n.oid, 'USAGE')
+  AND (has_any_column_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE') OR has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE'))
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+  AND NOT (c.relkind = 'v' AND EXISTS (SELECT FROM pg_options_to_table(c.reloptions)
+    WHERE option_name = 'security_invoker' AND option_value::boolean))
+ORDER BY 1
+"""
+
+_FUNCTIONS = """
+SELECT p.oid::regprocedure::text, l.lanname, p.prorettype::regtype::text, p.provolatile, p.prosecdef,
+  coalesce(array_to_string(p.proconfig, ', '), ''), coalesce(pg_get_function_sqlbody(p.oid), p.prosrc),
+  pg_get_userbyid(p.proowner),
+  coalesce(has_schema_privilege(r.oid, n.oid, 'USAGE') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'), false)
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
+LEFT JOIN pg_roles r ON r.rolname = %(role)s
+WHERE n.nspname = 'ctx' OR (p.prosecdef AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))
 """
 
 
@@ -115,6 +143,22 @@ def walls_of(connection: Connection) -> dict[str, Found]:
         found[str(table)].policies.add(Policy(*(_text(one) for one in policy)))  # type: ignore[arg-type]  # six columns
     for table, role, right, column in connection.execute(_GRANTS):
         found[str(table)].grants.add(Grant(str(role), str(right), str(column)))
+    return found
+
+
+def strangers_of(connection: Connection, declared: Sequence[str]) -> dict[str, bool]:
+    """Return what the application role may use besides the declared tables and past every wall, and whether it is a view."""
+    values = {"role": APP, "declared": list(declared)}
+    return {str(name): bool(is_view) for name, is_view in connection.execute(_STRANGERS, values)}
+
+
+def functions_of(connection: Connection) -> dict[str, Function]:
+    """Read the functions that walls call, and all that run with the rights of their owner."""
+    found: dict[str, Function] = {}
+    for name, *rest, body, owner, is_called in connection.execute(_FUNCTIONS, {"role": APP}):
+        language, returns, volatility, is_definer, settings = rest
+        shown = (str(language), str(returns), str(volatility), bool(is_definer), str(settings))
+        found[str(name).replace(", ", ",")] = Function(*shown, _text(body) or "", str(owner), bool(is_called))
     return found
 
 

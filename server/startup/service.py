@@ -13,6 +13,7 @@ from migrations import ground
 from server.config import Settings
 from server.kit.crypto import KeyRing, KeyRingInvalid
 from server.startup import repository, rules, secrets
+from server.startup.functions import function_differences
 from server.startup.problems import Part, Problem
 from server.startup.repository import Connection, RoleFacts
 from server.startup.sealed import sealed_kinds
@@ -20,6 +21,7 @@ from server.startup.walls import differences
 
 _MOST_TABLES = 5
 _PASSING = ("57P03", "53300", "57P01", "57P02")  # starting or stopping, full, ended by an administrator, crashed
+_UNDO = "Undo what was changed by hand: only migrations put up walls."
 _MIGRATE = "Run switchboard migrate with OWNER_DATABASE_URL set, then start again."
 
 
@@ -165,7 +167,27 @@ def _of_walls(metadata: MetaData, system: Connection) -> Iterator[Problem]:
         name: said for name, table in metadata.tables.items() if (said := differences(table, found.get(name), owner))
     }
     if broken:
-        yield Problem(Part.WALLS, _described(broken), "Undo what was changed by hand: only migrations put up walls.")
+        yield Problem(Part.WALLS, _described(broken), _UNDO)
+    changed = function_differences(repository.functions_of(system), owner)
+    if changed:
+        yield Problem(Part.WALLS, f"A function of the walls was changed: {_few(changed)}.", _UNDO)
+    yield from _of_strangers(metadata, system)
+
+
+def _of_strangers(metadata: MetaData, system: Connection) -> Iterator[Problem]:
+    strangers = repository.strangers_of(system, list(metadata.tables))
+    if strangers:
+        named = [f"the {'view' if is_view else 'table'} {name}" for name, is_view in strangers.items()]
+        yield Problem(
+            Part.WALLS,
+            f"{ground.APP} may use what no migration put a wall before: {_few(named)}.",
+            f"Take its rights away (REVOKE ALL ON … FROM {ground.APP}, PUBLIC); a view may have security_invoker instead.",
+        )
+
+
+def _few(said: list[str]) -> str:
+    more = f", and {len(said) - _MOST_TABLES} more" if len(said) > _MOST_TABLES else ""
+    return "; ".join(said[:_MOST_TABLES]) + more
 
 
 def _described(broken: dict[str, list[str]]) -> str:

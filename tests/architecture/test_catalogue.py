@@ -6,6 +6,8 @@ import pytest
 
 from migrations.ground import APP, OWNER, SYSTEM
 from server.kit.db import Wall
+from server.startup import repository
+from server.startup.functions import expected_functions
 from server.startup.walls import Grant, expected_grants, expected_policies
 from tests.architecture import catalogue
 from tests.architecture.catalogue import Connection
@@ -194,6 +196,10 @@ def test_nothing_looks_over_a_wall_besides_the_two_declared_functions(owner: Con
     assert (views, rules_and_triggers) == ([], [])
     assert {row[0] for row in definers} == DEFINERS
     assert {row[1:] for row in definers} == {('search_path=""', OWNER, True, False, False)}
+
+
+def test_the_functions_are_those_that_the_start_expects(owner: Connection) -> None:
+    assert repository.functions_of(owner) == expected_functions(OWNER)
 
 
 def test_what_a_policy_calls_is_stable_so_that_an_index_is_used(owner: Connection) -> None:

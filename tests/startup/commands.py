@@ -13,6 +13,19 @@ from switchboard.postgres import Server
 from tests.faults.plant import ROOT, free_port
 
 PEPPER = "Vb3kq0X-random-enough-for-a-pepper-9d1fQ"
+PLATFORM_ADDRESSES = (
+    "MESSENGER_GRAPH_URL",
+    "MESSENGER_DIALOG_URL",
+    "INSTAGRAM_GRAPH_URL",
+    "INSTAGRAM_TOKEN_URL",
+    "INSTAGRAM_DIALOG_URL",
+    "X_API_URL",
+    "X_DIALOG_URL",
+    "LINKEDIN_API_URL",
+    "LINKEDIN_DIALOG_URL",
+    "TIKTOK_API_URL",
+    "TIKTOK_DIALOG_URL",
+)
 PATIENCE_S = 90
 FLOOR = "version: PostgreSQL"
 """The embedded server is below the floor of versions, and nothing lets production pass it."""

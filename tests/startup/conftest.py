@@ -10,7 +10,7 @@ import pytest
 from server.config import Settings
 from server.kit.ids import new_id
 from switchboard.postgres import Server
-from tests.startup.commands import production
+from tests.startup.commands import PLATFORM_ADDRESSES, production
 
 
 @pytest.fixture
@@ -32,6 +32,8 @@ def superuser(postgres: Server, own_name: str) -> Iterator[psycopg.Connection[tu
 @pytest.fixture
 def own_settings(postgres: Server, own_name: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The settings of a healthy production on the test's database."""
+    for name in PLATFORM_ADDRESSES:
+        monkeypatch.delenv(name, raising=False)  # those of this test process name the stand-in
     for name, value in production(postgres, own_name).items():
         monkeypatch.setenv(name, value)
     return Settings()

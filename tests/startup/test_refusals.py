@@ -11,11 +11,18 @@ import pytest
 from server.config import Settings
 from server.models import metadata
 from server.startup import service
-from server.startup.problems import told
+from server.startup.problems import Part, told
 from switchboard.postgres import Server
 from tests.startup.commands import FLOOR, commands, production, ring, run, run_module
 
 WRONG_PASSWORD = "postgresql://switchboard_system:no@/{name}?host={host}"
+SEEN = "GRANT SELECT ON leak TO switchboard_app"
+SEEN_MORE = "GRANT USAGE ON SCHEMA more TO switchboard_app; GRANT SELECT ON more.leak TO switchboard_app"
+ANEW = "CREATE OR REPLACE FUNCTION"
+OTHER = "nullif(current_setting('app.other', true), '')::uuid"
+LIVES = "RETURNS boolean STABLE RETURN true"
+NOTHING = "RETURNS void LANGUAGE sql"
+DEFINED = "SECURITY DEFINER AS 'SELECT'"
 Superuser = psycopg.Connection[tuple[object, ...]]
 
 
@@ -81,6 +88,26 @@ def test_a_dead_broker_or_mail_host_keeps_nobody_from_starting(postgres: Server,
         ("a newer revision", "UPDATE alembic_version SET version_num = 'later'", "which this code does not know"),
         ("no migrations", "DROP TABLE alembic_version", "is not migrated"),
         ("no rights", "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM switchboard_system", "is not migrated"),
+        ("a view", f"CREATE VIEW leak AS TABLE page; {SEEN}", "before: the view leak"),
+        ("a copy", f"CREATE MATERIALIZED VIEW leak AS TABLE page; {SEEN}", "before: the view leak"),
+        ("a table", f"CREATE TABLE leak AS TABLE page; {SEEN}", "before: the table leak"),
+        ("a column", "CREATE TABLE leak AS TABLE page; GRANT SELECT (id) ON leak TO PUBLIC", "before: the table leak"),
+        ("revisions", "GRANT SELECT ON alembic_version TO switchboard_app", "before: the table alembic_version"),
+        ("elsewhere", f"CREATE SCHEMA more; CREATE VIEW more.leak AS TABLE page; {SEEN_MORE}", "the view more.leak"),
+        ("all units", f"{ANEW} ctx.all_units() RETURNS boolean STABLE RETURN true", "ctx.all_units() is not as"),
+        ("a setting", f"{ANEW} ctx.organization() RETURNS uuid STABLE RETURN {OTHER}", "ctx.organization() is not as"),
+        (
+            "every token",
+            f"{ANEW} ctx.line_lives(organization uuid, parent uuid) {LIVES}",
+            "ctx.line_lives(uuid,uuid) is",
+        ),
+        ("whose", "ALTER FUNCTION ctx.units() OWNER TO postgres", "ctx.units() is not as declared"),
+        (
+            "a route",
+            f"{ANEW} release_page_route(p_channel text, p_external_id text) {NOTHING} {DEFINED}",
+            "release_page_route(text,text) is not as",
+        ),
+        ("a definer", f"{ANEW} peek() {NOTHING} {DEFINED}", "may call peek(), which no migration made"),
         ("takes no write", "ALTER DATABASE {name} SET default_transaction_read_only = on", "takes no write"),
     ],
 )
@@ -92,6 +119,29 @@ def test_a_database_that_leaks_or_does_not_fit_is_refused(
     problems = service.check(own_settings, metadata)
 
     assert said in told(problems)
+
+
+@pytest.mark.parametrize(
+    ("_case", "change"),
+    [
+        (
+            "a view that asks the walls",
+            f"CREATE VIEW seen WITH (security_invoker) AS TABLE page; {SEEN.replace('leak', 'seen')}",
+        ),
+        ("a table of nobody", "CREATE TABLE notes (id int)"),
+        (
+            "a table in a schema that is closed",
+            "CREATE SCHEMA shut; CREATE TABLE shut.t (); GRANT SELECT ON shut.t TO PUBLIC",
+        ),
+        ("a role's search path", "ALTER ROLE switchboard_system IN DATABASE {name} SET search_path = ctx"),
+    ],
+)
+def test_what_opens_no_wall_is_not_refused(
+    _case: str, change: str, own_settings: Settings, own_name: str, superuser: Superuser
+) -> None:
+    superuser.execute(change.format(name=own_name).encode())
+
+    assert [problem for problem in service.check(own_settings, metadata) if problem.part is not Part.VERSION] == []
 
 
 def test_an_empty_database_is_refused(postgres: Server, own_name: str, superuser: Superuser) -> None:

@@ -12,22 +12,9 @@ from pydantic import SecretStr
 from server.config import BrokerSettings, Environment, MailSettings, Settings
 from server.startup import rules
 from server.startup.problems import Part, told
-from tests.startup.commands import PEPPER, ring
+from tests.startup.commands import PEPPER, PLATFORM_ADDRESSES, ring
 
 PROVIDER = {"name": "x", "title": "X", "issuer": "https://x.test", "client_id": "c", "client_secret": "very secret"}
-PLATFORM_ADDRESSES = (
-    "MESSENGER_GRAPH_URL",
-    "MESSENGER_DIALOG_URL",
-    "INSTAGRAM_GRAPH_URL",
-    "INSTAGRAM_TOKEN_URL",
-    "INSTAGRAM_DIALOG_URL",
-    "X_API_URL",
-    "X_DIALOG_URL",
-    "LINKEDIN_API_URL",
-    "LINKEDIN_DIALOG_URL",
-    "TIKTOK_API_URL",
-    "TIKTOK_DIALOG_URL",
-)
 
 
 @pytest.fixture
