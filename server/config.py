@@ -69,6 +69,16 @@ class DatabaseSettings(_Settings):
         return self
 
     @property
+    def served_app_dsn(self) -> str:
+        """Return libpq's address of the application role for what is served, through a pooler where one stands."""
+        return _dsn(self.app)
+
+    @property
+    def served_system_dsn(self) -> str:
+        """Return libpq's address of the system role for what is served, through a pooler where one stands."""
+        return _dsn(self.system)
+
+    @property
     def app_dsn(self) -> str:
         """Return libpq's address of the application role for a connection that is kept, never through a pooler."""
         return _dsn(self.direct_app or self.app)

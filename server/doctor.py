@@ -45,7 +45,7 @@ def _checked(problems: Sequence[Problem], refused: Sequence[Problem]) -> Iterato
             for problem in own:
                 verdict = "refuse" if problem in refused else "warn"
                 yield from _line(verdict, part.value, problem.what, problem.cure)
-        elif not is_asked and part in {Part.VERSION, Part.ROLE, Part.REVISION, Part.WALLS}:
+        elif not is_asked and part in {Part.SAME, Part.VERSION, Part.ROLE, Part.REVISION, Part.WALLS}:
             yield f"?       {part}: not looked at, the database cannot be asked"
         elif not is_migrated and part is Part.WALLS:
             yield f"?       {part}: not looked at before the migrations"

@@ -20,6 +20,7 @@ class Part(StrEnum):
     BROKER = "broker"
     LIBRARIES = "libraries"
     DATABASE = "database"
+    SAME = "same database"
     VERSION = "version"
     ROLE = "role"
     REVISION = "revision"

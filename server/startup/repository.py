@@ -5,7 +5,9 @@ Every function takes a connection of its own kind in autocommit: a start happens
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,10 +22,17 @@ from server.startup.walls import Found, Grant, Policy
 Connection = psycopg.Connection[tuple[object, ...]]
 
 # The catalogue shows names without a schema that the search path finds: what is compared must not depend on the role's.
-_SETTINGS = "-c statement_timeout=15000 -c lock_timeout=5000 -c search_path=public"
+_SETTINGS = {"statement_timeout": "15000", "lock_timeout": "5000", "search_path": "public"}
+_OPTIONS = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
+
+_SEES = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND classid = %(high)s::bigint::oid AND objid = %(low)s::bigint::oid)
+"""
 
 _ROLE = """
-SELECT rolname, rolsuper, rolbypassrls, rolcreaterole OR rolcreatedb OR rolreplication,
+SELECT rolname, session_user::text, rolsuper, rolbypassrls, rolcreaterole OR rolcreatedb OR rolreplication,
   ARRAY(SELECT roleid::regrole::text FROM pg_auth_members WHERE member = r.oid),
   ARRAY(SELECT c.oid::regclass::text FROM pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p', 'v', 'm')
     AND c.relnamespace::regnamespace::text !~ '^pg_'),
@@ -89,6 +98,7 @@ class RoleFacts:
     """What the role of a connection is and may."""
 
     name: str
+    signed_in_as: str
     is_superuser: bool
     bypasses_walls: bool
     has_power: bool
@@ -98,11 +108,52 @@ class RoleFacts:
     creates_in: tuple[str, ...]
 
 
-def connect(dsn: str) -> Connection:
-    """Open a connection in autocommit; raises psycopg.OperationalError when the server does not let us in within 5 s."""
+def connect(dsn: str, *, is_pooled: bool = False) -> Connection:
+    """Open a connection in autocommit; raises psycopg.OperationalError when the server does not let us in within 5 s.
+
+    Behind a pooler it sets nothing and prepares nothing: what is read there is read in `looking`.
+    """
     return psycopg.connect(
-        dsn, autocommit=True, connect_timeout=5, options=_SETTINGS, application_name="switchboard-start"
+        dsn,
+        autocommit=True,
+        connect_timeout=5,
+        options=None if is_pooled else _OPTIONS,
+        prepare_threshold=None if is_pooled else 5,
+        application_name="switchboard-start",
     )
+
+
+@contextmanager
+def looking(connection: Connection) -> Iterator[None]:
+    """Read in one transaction with the timeouts and the search path of a start, through a pooler too."""
+    with connection.transaction():
+        for name, value in _SETTINGS.items():
+            connection.execute("SELECT set_config(%s, %s, true)", (name, value))
+        yield
+
+
+@contextmanager
+def marked(connection: Connection) -> Iterator[int]:
+    """Hold a lock, as long as the block lasts, that is seen in this very database of this very server and nowhere else.
+
+    Names, oids and addresses are the same in copies and on standbys, and different through a pooler.
+    """
+    mark = secrets.randbits(63)
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (mark,))
+        yield mark
+
+
+def sees(connection: Connection, mark: int) -> bool:
+    """Say whether this connection leads to the database that holds the mark."""
+    row = connection.execute(_SEES, {"high": mark >> 32, "low": mark & 0xFFFFFFFF}).fetchone()
+    return row is not None and bool(row[0])
+
+
+def database_of(connection: Connection) -> str:
+    """Return the name of the database that a connection leads to."""
+    row = connection.execute("SELECT current_database()").fetchone()
+    return "" if row is None else str(row[0])
 
 
 def role_of(connection: Connection) -> RoleFacts:
@@ -110,9 +161,9 @@ def role_of(connection: Connection) -> RoleFacts:
     row = connection.execute(_ROLE).fetchone()
     if row is None:
         raise psycopg.DataError("the role of this connection is unknown")
-    name, is_superuser, bypasses, has_power, member_of, owns, creates_in = row
+    name, signed_in_as, is_superuser, bypasses, has_power, *lists = row
     return RoleFacts(
-        str(name), bool(is_superuser), bool(bypasses), bool(has_power), *map(_texts, (member_of, owns, creates_in))
+        str(name), str(signed_in_as), bool(is_superuser), bool(bypasses), bool(has_power), *map(_texts, lists)
     )
 
 
@@ -128,7 +179,8 @@ def owners_of(connection: Connection, tables: Sequence[str]) -> dict[str, bool]:
 def applied_revisions(connection: Connection) -> set[str] | None:
     """Return the revisions of the database as the system role sees them; None if it has no migrations that show them."""
     try:
-        return {str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")}
+        with connection.transaction():  # a savepoint where one is open, which stays usable
+            return {str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")}
     except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
         return None
 

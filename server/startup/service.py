@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -13,6 +15,7 @@ from migrations import ground
 from server.config import Settings
 from server.kit.crypto import KeyRing, KeyRingInvalid
 from server.startup import repository, rules, secrets
+from server.startup.addresses import Address, addresses_of
 from server.startup.functions import function_differences
 from server.startup.problems import Part, Problem
 from server.startup.repository import Connection, RoleFacts
@@ -28,17 +31,18 @@ _MIGRATE = "Run switchboard migrate with OWNER_DATABASE_URL set, then start agai
 def check(config: Settings, metadata: MetaData) -> list[Problem]:
     """Return what is wrong with settings, libraries and database; keeps canaries of secrets that fit.
 
-    Reads nothing of a tenant but, when there is no canary yet, one sealed value of each kind. The connections go past a
-    pooler and are closed again.
+    Reads nothing of a tenant but, when there is no canary yet, one sealed value of each kind. Asks at every address that
+    is used, through a pooler and past it; the connections are closed again.
     """
     problems = settings_problems(config)
     try:
-        with (
-            repository.connect(config.database.app_dsn) as app,
-            repository.connect(config.database.system_dsn) as system,
-        ):
+        with ExitStack() as stack:
+            opened = {
+                address: stack.enter_context(repository.connect(address.dsn, is_pooled=address.is_pooled))
+                for address in addresses_of(config.database)
+            }
             # One by one: what was found before a failure is kept.
-            for problem in _of_database(config, metadata, app, system):
+            for problem in _of_database(config, metadata, opened):
                 problems.append(problem)
     except psycopg.Error as error:
         problems.append(unreachable(error))
@@ -66,7 +70,8 @@ def unreachable(error: psycopg.Error) -> Problem:
     return Problem(
         Part.DATABASE,
         f"The database cannot be asked: {said}",
-        "See that DATABASE_URL and SYSTEM_DATABASE_URL name a running server, a database there, and passwords that hold.",
+        "See that DATABASE_URL, SYSTEM_DATABASE_URL and the direct addresses, if there is a pooler, name a running server,"
+        " a database there, and passwords that hold.",
         is_passing=is_passing,
     )
 
@@ -81,20 +86,58 @@ def _has_module(name: str) -> bool:
     return find_spec(name) is not None
 
 
-def _of_database(config: Settings, metadata: MetaData, app: Connection, system: Connection) -> Iterator[Problem]:
-    yield from _of_version(system)
-    for setting, wanted, connection in (
-        ("DATABASE_URL", ground.APP, app),
-        ("SYSTEM_DATABASE_URL", ground.SYSTEM, system),
-    ):
-        yield from _of_role(setting, wanted, repository.role_of(connection))
-    behind = list(_of_revision(repository.applied_revisions(system)))
+def _of_database(config: Settings, metadata: MetaData, opened: Mapping[Address, Connection]) -> Iterator[Problem]:
+    app, system = (_kept(opened, role) for role in (ground.APP, ground.SYSTEM))
+    yield from _of_version(opened[system])
+    for address, connection in opened.items():
+        with repository.looking(connection):
+            role = repository.role_of(connection)
+        yield from _of_role(address.setting, address.role, role)
+    yield from _of_others(metadata, opened, system)
+    behind = list(_of_revision(repository.applied_revisions(opened[system])))
     if behind:
         # Walls and canaries of another revision would only be told as so many things that are missing.
         yield from behind
         return
-    yield from _of_walls(metadata, system)
-    yield from _of_secrets(config, metadata, app, system)
+    yield from _of_walls(metadata, opened[system])
+    yield from _of_secrets(config, metadata, opened[app], opened[system])
+
+
+def _kept(opened: Mapping[Address, Connection], role: str) -> Address:
+    return next(address for address in opened if address.role == role and address.is_kept)
+
+
+def _of_others(metadata: MetaData, opened: Mapping[Address, Connection], home: Address) -> Iterator[Problem]:
+    """Tell which addresses lead elsewhere than `home`, and what is wrong there.
+
+    What leads to the same database has its version, revision and walls.
+    """
+    others = [(address, connection) for address, connection in opened.items() if address != home]
+    with repository.marked(opened[home]) as mark:
+        for address, connection in others:
+            with repository.looking(connection):
+                if repository.sees(connection, mark):
+                    continue
+                there, here = repository.database_of(connection), repository.database_of(opened[home])
+                yield _apart(address.setting, there, home.setting, here)
+                for problem in _of_stranger(metadata, address, connection):
+                    yield replace(problem, what=f"At {address.setting}: {problem.what}")
+
+
+def _of_stranger(metadata: MetaData, address: Address, connection: Connection) -> Iterator[Problem]:
+    yield from _of_version(connection)
+    if address.role == ground.SYSTEM:  # the application role may not see which migrations are applied
+        yield from _of_revision(repository.applied_revisions(connection))
+    yield from _of_walls(metadata, connection)
+
+
+def _apart(setting: str, there: str, home: str, here: str) -> Problem:
+    named = f"to {there}" if there != here else f"to a {there} of another server"
+    return Problem(
+        Part.SAME,
+        f"{setting} leads {named}, {home} to {here}: what one writes, the other one does not see.",
+        "Let every address of the database, through a pooler or past it, lead to one database of one primary server.",
+    )
 
 
 def _of_version(connection: Connection) -> Iterator[Problem]:
@@ -107,6 +150,9 @@ def _of_role(setting: str, wanted: str, role: RoleFacts) -> Iterator[Problem]:
     cure = f"Sign in as {wanted}, made as docs/operations.md says; the name is fixed, grants and policies name it."
     if role.name != wanted:
         yield Problem(Part.ROLE, f"{setting} signs in as {role.name}, not as {wanted}.", cure)
+    if role.signed_in_as != role.name:
+        # Whoever set the role can set it back.
+        yield Problem(Part.ROLE, f"{setting} signs in as {role.signed_in_as} and only acts as {role.name}.", cure)
     claims = (
         (role.is_superuser, "is a superuser: no wall between tenants binds it"),
         (role.bypasses_walls, "has BYPASSRLS: no wall between tenants binds it"),
