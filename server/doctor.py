@@ -18,6 +18,7 @@ from server.startup.problems import Part, Problem
 from server.startup.readiness import Parts, Readiness, State
 
 _CURES = {
+    "rights": "Give the application role its rights back: switchboard migrate made them, the part walls names what lacks.",
     "write": "See that the server is the primary and that its disk has room.",
     "bell": "Start one: python -m workers.main bell.",
     "workers": "Start them: python -m workers.main run --queues …; until then what is owed waits in the ledger.",

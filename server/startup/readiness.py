@@ -21,10 +21,17 @@ _FRESH_S = 2.0
 _PLACES_FRESH_S = 15.0
 _SLOTS = 16
 
-NEEDED = ("database", "revision", "write")
+NEEDED = ("database", "rights", "revision", "write")
 """Without these the API answers nothing; the other parts are told only."""
 
 _APPLIED = "SELECT version_num FROM alembic_version"
+
+# Nobody's rows are asked for, by a wall with all that it calls; then the catalogue, for each table behind a wall.
+_WALL = "SELECT count(*) FROM organization"
+_RIGHTS = """
+SELECT EXISTS (SELECT FROM pg_policy WHERE polname = 'tenant')
+  AND NOT EXISTS (SELECT FROM pg_policy WHERE polname = 'tenant' AND NOT has_any_column_privilege(polrelid, 'SELECT'))
+"""
 
 _WRITE = """
 INSERT INTO write_probe (slot, written_at) VALUES (%s, clock_timestamp())
@@ -113,6 +120,7 @@ class Readiness:
             ):
                 await app.execute("SELECT 1")
                 parts["database"] = State.OK
+                parts["rights"] = await _rights(app)
                 parts |= {"revision": await _revision(system), "bell": await _bell(system)}
                 parts["workers"] = await _workers(system)
                 parts["write"] = await _write(system)
@@ -143,6 +151,15 @@ async def _open(dsn: str) -> _Connection:
         application_name="switchboard-health",
         options="-c statement_timeout=1500 -c lock_timeout=1000 -c work_mem=64kB -c temp_tablespaces=''",
     )
+
+
+async def _rights(app: _Connection) -> State:
+    try:
+        await app.execute(_WALL)
+        row = await (await app.execute(_RIGHTS)).fetchone()
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction):
+        return State.UNAVAILABLE
+    return State.OK if row is not None and row[0] else State.UNAVAILABLE
 
 
 async def _revision(system: _Connection) -> State:

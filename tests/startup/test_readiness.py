@@ -19,6 +19,8 @@ from tests.startup.commands import production
 
 Superuser = psycopg.Connection[tuple[object, ...]]
 ROOM = "400m"
+FROM_APP = "IN SCHEMA public FROM switchboard_app"
+OF_CONTEXT = "IN SCHEMA ctx FROM switchboard_app, PUBLIC"
 
 
 async def asked(settings: Settings) -> Parts:
@@ -30,6 +32,7 @@ async def test_every_part_has_a_name_and_those_around_the_api_do_not_turn_it_red
 
     assert parts == {
         "database": State.OK,
+        "rights": State.OK,
         "revision": State.OK,
         "write": State.OK,
         "bell": State.MISSING,
@@ -47,6 +50,10 @@ async def test_every_part_has_a_name_and_those_around_the_api_do_not_turn_it_red
         ("older", "UPDATE alembic_version SET version_num = '0001'", "revision", State.BEHIND, False),
         ("newer", "UPDATE alembic_version SET version_num = 'later'", "revision", State.NEWER, True),
         ("no rights", "REVOKE ALL ON write_probe FROM switchboard_system", "write", State.UNAVAILABLE, False),
+        ("no tables", f"REVOKE ALL ON ALL TABLES {FROM_APP}", "rights", State.UNAVAILABLE, False),
+        ("no table", "REVOKE SELECT ON conversation FROM switchboard_app", "rights", State.UNAVAILABLE, False),
+        ("no schema", "REVOKE USAGE ON SCHEMA public FROM switchboard_app, PUBLIC", "rights", State.UNAVAILABLE, False),
+        ("no calls", f"REVOKE ALL ON ALL FUNCTIONS {OF_CONTEXT}", "rights", State.UNAVAILABLE, False),
         ("standby", "ALTER DATABASE {name} SET default_transaction_read_only = on", "write", State.UNAVAILABLE, False),
     ],
 )

@@ -317,4 +317,4 @@ async def test_a_service_with_its_databases_is_ready(web: Web) -> None:
 
     told = json.loads(answer.text)
     assert (answer.status_code, told["status"]) == (200, "ok")
-    assert {told["parts"][name] for name in ("database", "revision", "write")} == {"ok"}
+    assert {told["parts"][name] for name in ("database", "rights", "revision", "write")} == {"ok"}
