@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from server.config import Settings
 from server.documents.counting import UseCounter
 from server.kit import log
+from server.kit.admission import Admission
 from server.kit.budgets import Budgets
 from server.kit.crypto import KeyRing
 from server.kit.db import Database
@@ -21,7 +22,6 @@ from server.kit.live import Listener
 from server.models import metadata
 from server.platforms import registry
 from server.schema import transport
-from server.schema.admission import Admission
 from server.schema.context import Services
 from server.schema.known_documents import KnownDocuments
 from server.schema.root import build

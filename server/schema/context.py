@@ -15,11 +15,11 @@ from server.auth import service as auth
 from server.auth.service import Caller
 from server.config import Settings
 from server.documents.rules import UNNAMED, ClientBuild
+from server.kit.admission import Admission, Turn
 from server.kit.budgets import Budgets, Standing
 from server.kit.db import Database
 from server.kit.live import Listener
 from server.platforms.registry import Registry
-from server.schema.admission import Admission, Turn
 from server.schema.declarations import reads_with
 from server.schema.errors import Unauthenticated
 from server.schema.known_documents import KnownDocuments

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from server.kit.admission import Turn
 from server.kit.errors import Busy
 from server.kit.turns import Room, Turns
-from server.schema.admission import Turn
 
 
 async def test_whoever_finds_no_way_back_from_a_pause_is_told_busy_and_holds_no_place() -> None:

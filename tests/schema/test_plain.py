@@ -12,11 +12,11 @@ from strawberry.types.field import StrawberryField
 
 from server.config import Settings
 from server.documents.counting import UseCounter
+from server.kit.admission import Admission
 from server.kit.budgets import Budgets
 from server.kit.db import Database
 from server.kit.live import Listener
 from server.platforms import registry
-from server.schema.admission import Admission
 from server.schema.context import ApiContext, Services
 from server.schema.known_documents import KnownDocuments
 from server.schema.plain import shorten
