@@ -68,7 +68,7 @@ def create_app(config: Settings | None = None) -> Starlette:
     admission = Admission(config.admission, config.database)
     services = Services(database, connectors, config, listener, admission, budgets, known)
     webhooks = Database(config.database.model_copy(update={"pool_size": _WEBHOOK_CONNECTIONS}), database.keys)
-    shell = WebDependencies(database, connectors, config, webhooks)
+    shell = WebDependencies(database, connectors, config, admission, webhooks)
     schema = build(introspection=config.web.is_open_for_development, max_price=config.operations.max_price)
 
     @asynccontextmanager

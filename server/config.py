@@ -204,7 +204,7 @@ class BudgetSettings(_Settings):
 class AdmissionSettings(_Settings):
     """Who may work at once in one API process, by connections of its pool.
 
-    `reserved_connections` are left to what is no GraphQL; an organization gets at most `tenant_share` of the others, and has
+    `reserved_connections` are left to what takes no such turn; an organization gets at most `tenant_share` of the others, and has
     `line` requests waiting at most, of `most_waiting` in all, each for at most `patience` seconds.
     """
 

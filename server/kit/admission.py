@@ -1,15 +1,15 @@
 """Who is let in to work, before anything is asked of the database.
 
 A token that this process verified within the last minutes takes a turn of its organization; any other one is verified in a
-small lane of its own, shared out among networks. What is remembered serves admission only: whether a token is valid, and
-what it may do, is read anew for every request.
+small lane of its own, shared out among networks, whichever shell it came to. What is remembered serves admission only:
+whether a token is valid, and what it may do, is read anew for every request.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -90,6 +90,18 @@ class Admission:
     def forget(self, token: str) -> None:
         """Note that a token is not valid any more."""
         self._known.pop(_mark(token), None)
+
+    async def verified(self, token: str, network: str, verify: Callable[[], Awaitable[UUID | None]]) -> bool:
+        """Let `verify` find whose a token is, in the lane that it may take, and note it; say whether it is valid. Raises Busy."""
+        remembered = self.tenant_of(token)
+        lane = self.stranger(network) if remembered is None else self._tenants.turn(remembered)
+        async with lane:
+            found = await verify()
+        if found is None:
+            self.forget(token)
+        else:
+            self.remember(token, found)
+        return found is not None
 
     @asynccontextmanager
     async def tenant(self, organization_id: UUID) -> AsyncIterator[Turn]:

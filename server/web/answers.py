@@ -18,7 +18,7 @@ from server.platforms.port import Channel, Connector
 from server.platforms.registry import ChannelNotOffered, Registry
 
 GRAPHQL_PATH = "/graphql"
-_GRAPHQL_CODES = {408: "TIMEOUT", 429: "RATE_LIMITED", 500: "INTERNAL", 503: "UNAVAILABLE"}
+_GRAPHQL_CODES = {408: "TIMEOUT", 429: "RATE_LIMITED", 500: "INTERNAL", 503: "UNAVAILABLE", 504: "TIMEOUT"}
 """The closed list of the GraphQL contract, by status; what else is refused here is a bad request."""
 
 

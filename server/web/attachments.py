@@ -26,7 +26,7 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
         scope = await caller(request, deps)
         try:
             media_id = decode_as(PREFIX, request.path_params["id"])
-            async with begin_read(deps.database, scope) as uow:
+            async with deps.admission.tenant(scope.organization_id), begin_read(deps.database, scope) as uow:
                 row = await media.copy_with_content(uow, media_id)
                 content, media_type = bytes(row.content or b""), row.media_type or "application/octet-stream"
         except (MalformedId, NotFound):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from server.channels.service import Intake
 from server.config import Settings
+from server.kit.admission import Admission
 from server.kit.db import Database
 from server.platforms.registry import Registry
 
@@ -17,6 +18,8 @@ class WebDependencies:
     database: Database
     registry: Registry
     settings: Settings
+    admission: Admission
+    """The lanes of this process, which GraphQL takes too."""
     webhooks: Database | None = None
     """A small pool of their own, so that what platforms tell is stored however busy everything else is; None: none."""
     intake: Intake = field(init=False, repr=False, compare=False)

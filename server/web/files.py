@@ -29,6 +29,7 @@ from server.tenants.service import NewFile
 from server.tenants.uow import begin, begin_read
 from server.web.answers import Refused, too_large
 from server.web.dependencies import WebDependencies
+from server.web.sign_in import caller_of
 
 UNIT_PREFIX, FILE_PREFIX = "unit", "file"
 """As the GraphQL schema writes these ids."""
@@ -60,7 +61,7 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
         scope = await caller(request, deps)
         try:
             file_id = _id(FILE_PREFIX, request.path_params["id"], "id")
-            async with begin(deps.database, scope) as uow:
+            async with deps.admission.tenant(scope.organization_id), begin(deps.database, scope) as uow:
                 row = await tenants.file_of(uow, file_id)
                 await audit.record(uow, Action.FILE_READ, row.id, {"name": row.name})
         except DomainError as error:
@@ -72,11 +73,21 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
 
 
 async def caller(request: Request, deps: WebDependencies) -> Scope:
-    """Return who asks by bearer token; refuse with 401."""
+    """Return who asks by bearer token; refuse with 401.
+
+    The token is verified in the lane that GraphQL would give it. That turn has ended when this returns: what comes next may
+    wait for a slow client.
+    """
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     scope = None
-    if kind.lower() == "bearer" and token.strip():
+
+    async def verify() -> UUID | None:
+        nonlocal scope
         scope = await auth.authenticate(deps.database, deps.settings.security, token.strip())
+        return None if scope is None else scope.organization_id
+
+    if kind.lower() == "bearer" and token.strip():
+        await deps.admission.verified(token.strip(), caller_of(request).network, verify)
     if scope is None:
         raise Refused(401, "unauthenticated", "Send a valid bearer token.", {"www-authenticate": "Bearer"})
     return scope
@@ -117,7 +128,7 @@ def _new(deps: WebDependencies, unit_id: UUID, name: str, media_type: str, limit
 async def _store(
     request: Request, deps: WebDependencies, scope: Scope, new: NewFile, limit: int | None
 ) -> StoredFileRow:
-    """Take the whole body first: a slow client must not hold a transaction and its connection."""
+    """Take the whole body first: a slow client must hold neither a turn nor a transaction with its connection."""
     size = 0
     with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
         async for chunk in request.stream():
@@ -131,7 +142,7 @@ async def _store(
                 415, "media_type_differs", f"The file is not what it says: its bytes are not {new.media_type}."
             )
         spool.seek(0)
-        async with begin(deps.database, scope) as uow:
+        async with deps.admission.tenant(scope.organization_id), begin(deps.database, scope) as uow:
             row = await tenants.store_file(uow, new, _chunks(cast("BinaryIO", spool)))
             details = {"name": row.name, "unit": str(row.unit_id), "sha256": bytes(row.sha256 or b"").hex()}
             await audit.record(uow, Action.FILE_STORE, row.id, details)

@@ -32,7 +32,11 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
         if link is None:
             raise _gone()
         try:
-            async with begin_read(deps.database, worker_scope(link.organization_id)) as uow:
+            # Who signed the link names the organization: nothing has to be verified before it takes its turn.
+            async with (
+                deps.admission.tenant(link.organization_id),
+                begin_read(deps.database, worker_scope(link.organization_id)) as uow,
+            ):
                 row = await tenants.file_of(uow, link.file_id)
         except NotFound:
             raise _gone() from None

@@ -21,8 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server.config import WebSettings
 from server.kit import log
 from server.kit.clock import monotonic_s
-from server.kit.errors import Unavailable
+from server.kit.errors import TookTooLong, Unavailable
 from server.kit.ids import encode, new_id
+from server.kit.turns import LineIsFull
 from server.web.answers import GRAPHQL_PATH, Refused, error_answer, request_id, too_large
 from server.web.proxies import TrustedProxies
 
@@ -150,6 +151,11 @@ def _refusal_of(scope: Scope, error: Exception) -> Refused:
     match error:
         case Refused():
             return error
+        case LineIsFull():
+            return Refused(429, "too_many_requests", str(error), {"retry-after": str(error.retry_after_s)})
+        case TookTooLong():
+            _logger.warning("took too long", path=scope["path"])
+            return Refused(504, "timeout", str(error))
         case Unavailable():
             _logger.warning("unavailable", path=scope["path"])
             retry = {"retry-after": str(error.retry_after_s)}

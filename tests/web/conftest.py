@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from server.config import DatabaseSettings, MessengerSettings, Settings, SocketSettings, WebSettings
+from server.kit.admission import Admission
 from server.kit.crypto import KeyRing
 from server.kit.db import Database
 from server.platforms.messenger.connector import MessengerConnector
@@ -102,6 +103,11 @@ def a_connector(url: str = "http://127.0.0.1:1") -> MessengerConnector:
     )
 
 
+def dependencies(database: Database, registry: Registry, settings: Settings) -> WebDependencies:
+    """What the routes need, with lanes of their own."""
+    return WebDependencies(database, registry, settings, Admission(settings.admission, settings.database))
+
+
 def dead_database(settings: Settings) -> Database:
     """A database that nobody answers for."""
     nowhere = "postgresql+psycopg://nobody:x@127.0.0.1:1/none"
@@ -163,7 +169,7 @@ async def web(database: Database, settings: Settings, standin_url: str) -> Async
     listening = a_socket()
     public_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     registry = Registry({Channel.MESSENGER: a_connector(standin_url)})
-    deps = WebDependencies(database, registry, configured(settings, public_url))
+    deps = dependencies(database, registry, configured(settings, public_url))
     async with (
         serving(an_app(deps), listening) as url,
         httpx.AsyncClient(timeout=20, trust_env=False) as http,

@@ -18,8 +18,7 @@ from server.config import Settings
 from server.kit.db import Database
 from server.kit.errors import Unavailable
 from server.platforms.registry import Registry
-from server.web.dependencies import WebDependencies
-from tests.web.conftest import an_app, configured, error_of, serving
+from tests.web.conftest import an_app, configured, dependencies, error_of, serving
 
 SECRET_TEXT = "the-password-in-the-exception"
 
@@ -71,7 +70,7 @@ class Shell:
 
 @pytest.fixture
 async def shell(database: Database, settings: Settings) -> AsyncIterator[Shell]:
-    deps = WebDependencies(database, Registry({}), configured(settings, "https://api.example.test"))
+    deps = dependencies(database, Registry({}), configured(settings, "https://api.example.test"))
     async with serving(an_app(deps, *ROUTES)) as url, httpx.AsyncClient(trust_env=False, timeout=10) as http:
         yield Shell(url, http)
 

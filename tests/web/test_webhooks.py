@@ -15,7 +15,6 @@ from server.config import Settings
 from server.kit.db import Database
 from server.platforms.port import Channel
 from server.platforms.registry import Registry
-from server.web.dependencies import WebDependencies
 from tests.factories.channels import a_body, a_page, a_text, an_external_id, signature_of
 from tests.factories.tenants import a_franchise, an_agency
 from tests.web.conftest import (
@@ -27,6 +26,7 @@ from tests.web.conftest import (
     an_app,
     configured,
     dead_database,
+    dependencies,
     error_of,
     serving,
 )
@@ -293,7 +293,7 @@ async def test_a_channel_that_is_not_offered_is_not_found(name: str, web: Web) -
 
 async def test_without_a_database_the_platform_is_asked_to_come_again(settings: Settings) -> None:
     away = dead_database(settings)
-    deps = WebDependencies(away, Registry({Channel.MESSENGER: a_connector()}), configured(settings, "http://127.0.0.1"))
+    deps = dependencies(away, Registry({Channel.MESSENGER: a_connector()}), configured(settings, "http://127.0.0.1"))
     async with serving(an_app(deps)) as url, httpx.AsyncClient(trust_env=False, timeout=20) as http:
         answers = []
         for body in (BODY, b"not json"):
