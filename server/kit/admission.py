@@ -22,6 +22,8 @@ _MOST_REMEMBERED = 10_000
 _LANE = Room(size=2, share=1, line=64, most=512, patience_s=5.0)
 _DELIVERIES = Room(size=2, share=1, line=10_000, most=50_000, patience_s=60.0)
 """Subscriptions wait rather than end: when an organization hears of a change, all of them want to read at once."""
+_PIECES = Room(size=2, share=1, line=10_000, most=50_000, patience_s=60.0)
+"""Downloads wait as well: half of each is out already."""
 
 
 class Turn:
@@ -72,6 +74,7 @@ class Admission:
         self._strangers = Turns(_LANE)
         self._anonymous = Turns(_LANE)
         self._deliveries = Turns(_DELIVERIES)
+        self._pieces = Turns(_PIECES)
         self._known: OrderedDict[bytes, tuple[UUID, float]] = OrderedDict()
 
     def tenant_of(self, token: str) -> UUID | None:
@@ -119,6 +122,12 @@ class Admission:
     async def delivery(self, organization_id: UUID) -> AsyncIterator[None]:
         """Read what a subscription tells next."""
         async with self._deliveries.turn(organization_id):
+            yield
+
+    @asynccontextmanager
+    async def piece(self, organization_id: UUID) -> AsyncIterator[None]:
+        """Read the next piece of a download."""
+        async with self._pieces.turn(organization_id):
             yield
 
     @asynccontextmanager

@@ -12,6 +12,7 @@ from server.kit.ids import MalformedId, decode_as
 from server.tenants.uow import begin_read
 from server.web.answers import Refused
 from server.web.dependencies import WebDependencies
+from server.web.downloads import Download, Kept
 from server.web.files import caller
 
 PREFIX = "med"
@@ -27,12 +28,12 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
         try:
             media_id = decode_as(PREFIX, request.path_params["id"])
             async with deps.admission.tenant(scope.organization_id), begin_read(deps.database, scope) as uow:
-                row = await media.copy_with_content(uow, media_id)
-                content, media_type = bytes(row.content or b""), row.media_type or "application/octet-stream"
+                row = await media.copy_of(uow, media_id)
         except (MalformedId, NotFound):
             raise Refused(404, "not_found", "There is no such attachment.") from None
         except PermissionDenied as error:
             raise Refused(403, error.code, error.message) from None
+        media_type = row.media_type or "application/octet-stream"
         # Whoever wrote it is a stranger: it must not run as a page of ours, whatever it is.
         headers = {
             "content-disposition": "inline" if media_type in _INLINE else "attachment",
@@ -40,6 +41,7 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
             "x-content-type-options": "nosniff",
             "cache-control": "private, max-age=3600",
         }
-        return Response(content, 200, headers, media_type)
+        kept = Kept(scope, row.size or 0, lambda uow, number: media.piece_of(uow, media_id, number))
+        return Download(deps, kept, headers, media_type)
 
     return [Route("/attachments/{id}", fetch, methods=["GET"])]

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from server.audit import service as audit
@@ -26,9 +26,10 @@ from server.tenants.models import StoredFileRow
 from server.tenants.rules import Permission
 from server.tenants.scope import Scope
 from server.tenants.service import NewFile
-from server.tenants.uow import begin, begin_read
+from server.tenants.uow import begin
 from server.web.answers import Refused, too_large
 from server.web.dependencies import WebDependencies
+from server.web.downloads import Download, Kept
 from server.web.sign_in import caller_of
 
 UNIT_PREFIX, FILE_PREFIX = "unit", "file"
@@ -66,8 +67,8 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
                 await audit.record(uow, Action.FILE_READ, row.id, {"name": row.name})
         except DomainError as error:
             raise _refused(error) from None
-        headers = {"content-disposition": attachment(row.name), "content-length": str(row.size)}
-        return StreamingResponse(_bytes_of(deps, scope, file_id), 200, headers, row.media_type)
+        kept = Kept(scope, row.size, lambda uow, number: tenants.part_of(uow, file_id, number))
+        return Download(deps, kept, {"content-disposition": attachment(row.name)}, row.media_type)
 
     return [Route("/files", store, methods=["POST"]), Route("/files/{id}", fetch, methods=["GET"])]
 
@@ -152,12 +153,6 @@ async def _store(
 async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
     while chunk := file.read(_CHUNK):
         yield chunk
-
-
-async def _bytes_of(deps: WebDependencies, scope: Scope, file_id: UUID) -> AsyncIterator[bytes]:
-    async with begin_read(deps.database, scope) as uow:
-        async for part in tenants.contents(uow, file_id):
-            yield part
 
 
 def _told(row: StoredFileRow) -> dict[str, object]:

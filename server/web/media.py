@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from server.kit import media_types
 from server.kit.errors import NotFound
 from server.sends import media_links
-from server.sends.media_links import MediaLink
 from server.tenants import service as tenants
 from server.tenants.scope import worker_scope
 from server.tenants.uow import begin_read
 from server.web.answers import Refused
 from server.web.dependencies import WebDependencies
+from server.web.downloads import Download, Kept
 from server.web.files import attachment
 
 _SHOWN = "image/"
@@ -31,12 +30,10 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
         link = media_links.read(pepper, request.path_params["token"], datetime.now(UTC))
         if link is None:
             raise _gone()
+        scope = worker_scope(link.organization_id)
         try:
             # Who signed the link names the organization: nothing has to be verified before it takes its turn.
-            async with (
-                deps.admission.tenant(link.organization_id),
-                begin_read(deps.database, worker_scope(link.organization_id)) as uow,
-            ):
+            async with deps.admission.tenant(link.organization_id), begin_read(deps.database, scope) as uow:
                 row = await tenants.file_of(uow, link.file_id)
         except NotFound:
             raise _gone() from None
@@ -45,11 +42,11 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
         left_s = int((link.expires_at - datetime.now(UTC)).total_seconds())
         headers = {
             "content-disposition": "inline" if row.media_type.startswith(_SHOWN) else attachment(row.name),
-            "content-length": str(row.size),
             "cache-control": f"private, max-age={max(0, min(left_s, 3_600))}",
             "x-content-type-options": "nosniff",
         }
-        return StreamingResponse(_bytes_of(deps, link), 200, headers, row.media_type)
+        kept = Kept(scope, row.size, lambda uow, number: tenants.part_of(uow, link.file_id, number))
+        return Download(deps, kept, headers, row.media_type)
 
     return [Route(f"{media_links.PATH}{{token}}", fetch, methods=["GET"])]
 
@@ -57,9 +54,3 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
 def _gone() -> Refused:
     """Answer the same for a forged, an expired and an old link, and for a file that is no longer kept."""
     return Refused(404, "not_found", "There is nothing here, or not any more. Ask for a new link.")
-
-
-async def _bytes_of(deps: WebDependencies, link: MediaLink) -> AsyncIterator[bytes]:
-    async with begin_read(deps.database, worker_scope(link.organization_id)) as uow:
-        async for part in tenants.contents(uow, link.file_id):
-            yield part

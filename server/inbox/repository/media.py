@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import LargeBinary, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import undefer
 
 from server.contacts.models import ContactIdentityRow
 from server.inbox.models import ConversationRow, MessageMediaRow, MessageRow
@@ -114,16 +113,22 @@ async def copies_of(session: AsyncSession, scope: Scope, message_ids: Sequence[U
     return (await session.scalars(statement)).all()
 
 
-async def copy_with_content(session: AsyncSession, scope: Scope, media_id: UUID) -> MessageMediaRow | None:
-    """Return one copy with its content."""
-    statement = (
-        select(MessageMediaRow)
-        .options(undefer(MessageMediaRow.content))
-        .where(
-            MessageMediaRow.organization_id == scope.organization_id,
-            MessageMediaRow.id == media_id,
-            MessageMediaRow.content.is_not(None),
-            in_reach(scope, MessageMediaRow.unit_id),
-        )
+async def copy(session: AsyncSession, scope: Scope, media_id: UUID) -> MessageMediaRow | None:
+    """Return one copy that has content, without it."""
+    statement = select(MessageMediaRow).where(
+        MessageMediaRow.organization_id == scope.organization_id,
+        MessageMediaRow.id == media_id,
+        MessageMediaRow.content.is_not(None),
+        in_reach(scope, MessageMediaRow.unit_id),
+    )
+    return (await session.scalars(statement)).one_or_none()
+
+
+async def content(session: AsyncSession, scope: Scope, media_id: UUID, start: int, length: int) -> bytes | None:
+    """Return `length` bytes of a copy's content from `start` on, or as many as there are."""
+    statement = select(func.substring(MessageMediaRow.content, start + 1, length, type_=LargeBinary)).where(
+        MessageMediaRow.organization_id == scope.organization_id,
+        MessageMediaRow.id == media_id,
+        in_reach(scope, MessageMediaRow.unit_id),
     )
     return (await session.scalars(statement)).one_or_none()

@@ -18,6 +18,7 @@ from server.tenants.rules import Permission
 from server.tenants.uow import UnitOfWork
 
 MAX_BYTES = 25_000_000
+PIECE_BYTES = 1 << 20
 _KNOWN = ("image/", "video/", "audio/")
 _PLAIN = "application/octet-stream"
 
@@ -125,13 +126,22 @@ async def copies_of(uow: UnitOfWork, message_ids: Sequence[UUID]) -> dict[UUID, 
     return dict(found)
 
 
-async def copy_with_content(uow: UnitOfWork, media_id: UUID) -> MessageMediaRow:
-    """Return one copy with its content; raise NotFound. Needs inbox:read on its unit."""
-    row = await repository.copy_with_content(uow.session, uow.scope, media_id)
+async def copy_of(uow: UnitOfWork, media_id: UUID) -> MessageMediaRow:
+    """Return one copy that has content; raise NotFound. Needs inbox:read on its unit. `piece_of` gives the content."""
+    row = await repository.copy(uow.session, uow.scope, media_id)
     if row is None:
         raise NotFound
     uow.scope.require_on(Permission.INBOX_READ, row.unit_id, read_with=Permission.INBOX_READ)
     return row
+
+
+async def piece_of(uow: UnitOfWork, media_id: UUID, number: int) -> bytes:
+    """Return a mebibyte of a copy's content, counted from 0; b"" behind its end, and for a copy that was dropped.
+
+    The caller has asked `copy_of` for it.
+    """
+    start = number * PIECE_BYTES
+    return await repository.content(uow.session, uow.scope, media_id, start, PIECE_BYTES) or b""
 
 
 async def drop_copies(uow: UnitOfWork, message_id: UUID) -> None:

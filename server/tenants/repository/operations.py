@@ -103,19 +103,22 @@ async def insert_part(session: AsyncSession, values: Mapping[str, Any]) -> None:
 async def parts(session: AsyncSession, organization_id: UUID, file_id: UUID) -> AsyncIterator[bytes]:
     """Yield the pieces of a file in order, one row at a time."""
     seq = 0
-    while True:
-        found = await session.scalars(
-            select(StoredFilePartRow.content).where(
-                StoredFilePartRow.organization_id == organization_id,
-                StoredFilePartRow.file_id == file_id,
-                StoredFilePartRow.seq == seq,
-            )
-        )
-        content = found.one_or_none()
-        if content is None:
-            return
-        yield bytes(content)
+    while (content := await part(session, organization_id, file_id, seq)) is not None:
+        yield content
         seq += 1
+
+
+async def part(session: AsyncSession, organization_id: UUID, file_id: UUID, seq: int) -> bytes | None:
+    """Return one piece of a file."""
+    found = await session.scalars(
+        select(StoredFilePartRow.content).where(
+            StoredFilePartRow.organization_id == organization_id,
+            StoredFilePartRow.file_id == file_id,
+            StoredFilePartRow.seq == seq,
+        )
+    )
+    content = found.one_or_none()
+    return None if content is None else bytes(content)
 
 
 async def delete_files_over(session: AsyncSession, organization_id: UUID) -> None:

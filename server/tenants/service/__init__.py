@@ -9,6 +9,7 @@ from server.tenants.service.files import (
     files_by_id,
     forget_files,
     may_read,
+    part_of,
     store_file,
 )
 from server.tenants.service.groups import (
@@ -119,6 +120,7 @@ __all__ = [
     "operations_by_id",
     "organization",
     "organizations_by_id",
+    "part_of",
     "problems_of",
     "put_aside",
     "quiet_until",

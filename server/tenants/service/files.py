@@ -115,6 +115,11 @@ def contents(uow: UnitOfWork, file_id: UUID) -> AsyncIterator[bytes]:
     return repository.parts(uow.session, uow.scope.organization_id, file_id)
 
 
+async def part_of(uow: UnitOfWork, file_id: UUID, number: int) -> bytes:
+    """Return one of these pieces, counted from 0; b"" behind the last one, and for a file that is not kept any more."""
+    return await repository.part(uow.session, uow.scope.organization_id, file_id, number) or b""
+
+
 async def forget_files(uow: UnitOfWork) -> None:
     """Delete the files of this organization whose time is over."""
     await repository.delete_files_over(uow.session, uow.scope.organization_id)
