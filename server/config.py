@@ -205,7 +205,8 @@ class AdmissionSettings(_Settings):
     """Who may work at once in one API process, by connections of its pool.
 
     `reserved_connections` are left to what takes no such turn; an organization gets at most `tenant_share` of the others, and has
-    `line` requests waiting at most, of `most_waiting` in all, each for at most `patience` seconds.
+    `line` requests waiting at most, of `most_waiting` in all, each for at most `patience` seconds. It has
+    at most `downloads` open, of `most_downloads` in all; more of them wait in a line of the same length.
     """
 
     reserved_connections: int = Field(default=2, alias="ADMISSION_RESERVED_CONNECTIONS", ge=0)
@@ -213,6 +214,8 @@ class AdmissionSettings(_Settings):
     line: int = Field(default=64, alias="ADMISSION_LINE", ge=0)
     most_waiting: int = Field(default=512, alias="ADMISSION_MOST_WAITING", ge=0)
     patience_s: float = Field(default=5.0, alias="ADMISSION_PATIENCE_S", gt=0)
+    downloads: int = Field(default=16, alias="ADMISSION_DOWNLOADS", ge=1)
+    most_downloads: int = Field(default=128, alias="ADMISSION_MOST_DOWNLOADS", ge=1)
 
 
 MOST_HEADERS = 100

@@ -71,6 +71,7 @@ class Admission:
         self._now = now
         line, most, kept = settings.line, settings.most_waiting, min(size // 4, size - share)
         self._tenants = Turns(Room(size, share, line, most, settings.patience_s, kept))
+        self._downloads = Turns(Room(settings.most_downloads, settings.downloads, line, most, settings.patience_s))
         self._strangers = Turns(_LANE)
         self._anonymous = Turns(_LANE)
         self._deliveries = Turns(_DELIVERIES)
@@ -122,6 +123,12 @@ class Admission:
     async def delivery(self, organization_id: UUID) -> AsyncIterator[None]:
         """Read what a subscription tells next."""
         async with self._deliveries.turn(organization_id):
+            yield
+
+    @asynccontextmanager
+    async def download(self, organization_id: UUID) -> AsyncIterator[None]:
+        """Keep a download open, which takes memory for as long as its client reads; hold no turn beside. Raises Busy."""
+        async with self._downloads.turn(organization_id):
             yield
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from server.kit.ids import MalformedId, decode_as
 from server.tenants.uow import begin_read
 from server.web.answers import Refused
 from server.web.dependencies import WebDependencies
-from server.web.downloads import Download, Kept
+from server.web.downloads import Download, Kept, Place
 from server.web.files import caller
 
 PREFIX = "med"
@@ -25,23 +25,24 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
 
     async def fetch(request: Request) -> Response:
         scope = await caller(request, deps)
-        try:
-            media_id = decode_as(PREFIX, request.path_params["id"])
-            async with deps.admission.tenant(scope.organization_id), begin_read(deps.database, scope) as uow:
-                row = await media.copy_of(uow, media_id)
-        except (MalformedId, NotFound):
-            raise Refused(404, "not_found", "There is no such attachment.") from None
-        except PermissionDenied as error:
-            raise Refused(403, error.code, error.message) from None
-        media_type = row.media_type or "application/octet-stream"
-        # Whoever wrote it is a stranger: it must not run as a page of ours, whatever it is.
-        headers = {
-            "content-disposition": "inline" if media_type in _INLINE else "attachment",
-            "content-security-policy": "default-src 'none'; sandbox",
-            "x-content-type-options": "nosniff",
-            "cache-control": "private, max-age=3600",
-        }
-        kept = Kept(scope, row.size or 0, lambda uow, number: media.piece_of(uow, media_id, number))
-        return Download(deps, kept, headers, media_type)
+        async with Place(deps, scope.organization_id) as place:
+            try:
+                media_id = decode_as(PREFIX, request.path_params["id"])
+                async with deps.admission.tenant(scope.organization_id), begin_read(deps.database, scope) as uow:
+                    row = await media.copy_of(uow, media_id)
+            except (MalformedId, NotFound):
+                raise Refused(404, "not_found", "There is no such attachment.") from None
+            except PermissionDenied as error:
+                raise Refused(403, error.code, error.message) from None
+            media_type = row.media_type or "application/octet-stream"
+            # Whoever wrote it is a stranger: it must not run as a page of ours, whatever it is.
+            headers = {
+                "content-disposition": "inline" if media_type in _INLINE else "attachment",
+                "content-security-policy": "default-src 'none'; sandbox",
+                "x-content-type-options": "nosniff",
+                "cache-control": "private, max-age=3600",
+            }
+            kept = Kept(scope, row.size or 0, lambda uow, number: media.piece_of(uow, media_id, number))
+            return Download(place, kept, headers, media_type)
 
     return [Route("/attachments/{id}", fetch, methods=["GET"])]

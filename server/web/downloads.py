@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from uuid import UUID
 
 from starlette.responses import StreamingResponse
-from starlette.types import Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as ConnectionScope
 
 from server.kit import log
 from server.kit.errors import TookTooLong, Unavailable
@@ -30,13 +33,42 @@ class Kept:
     read: Callable[[UnitOfWork, int], Awaitable[bytes]]
 
 
-class Download(StreamingResponse):
-    """An answer with what is kept. If that vanishes midway the body ends short, and the connection with it."""
+class Place:
+    """The place of a download among those that its organization has open, from before anything is read to its end."""
 
-    def __init__(self, deps: WebDependencies, kept: Kept, headers: Mapping[str, str], media_type: str) -> None:
-        self._deps = deps
+    def __init__(self, deps: WebDependencies, organization_id: UUID) -> None:
+        self.deps = deps
+        self._organization_id = organization_id
+        self._held = AsyncExitStack()
+
+    async def __aenter__(self) -> Place:
+        """Wait for the place. Raises Busy."""
+        await self._held.enter_async_context(self.deps.admission.download(self._organization_id))
+        return self
+
+    async def __aexit__(self, *_raised: object) -> None:
+        """Leave the place, unless an answer has taken it over."""
+        await self._held.aclose()
+
+    def taken_over(self) -> AsyncExitStack:
+        """Hand the place on to who leaves it later."""
+        return self._held.pop_all()
+
+
+class Download(StreamingResponse):
+    """An answer with what is kept, in a place that it leaves when it ends. If what is kept vanishes midway the body ends
+    short, and the connection with it."""
+
+    def __init__(self, place: Place, kept: Kept, headers: Mapping[str, str], media_type: str) -> None:
+        self._deps = place.deps
+        self._place = place.taken_over()
         self._kept = kept
         super().__init__(self._pieces(), 200, {**headers, "content-length": str(kept.size)}, media_type)
+
+    async def __call__(self, scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        """Answer, and leave the place."""
+        async with self._place:
+            await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
         """Send it all, or break off: without the last message the server ends the connection."""

@@ -29,7 +29,7 @@ from server.tenants.service import NewFile
 from server.tenants.uow import begin
 from server.web.answers import Refused, too_large
 from server.web.dependencies import WebDependencies
-from server.web.downloads import Download, Kept
+from server.web.downloads import Download, Kept, Place
 from server.web.sign_in import caller_of
 
 UNIT_PREFIX, FILE_PREFIX = "unit", "file"
@@ -60,15 +60,16 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
 
     async def fetch(request: Request) -> Response:
         scope = await caller(request, deps)
-        try:
-            file_id = _id(FILE_PREFIX, request.path_params["id"], "id")
-            async with deps.admission.tenant(scope.organization_id), begin(deps.database, scope) as uow:
-                row = await tenants.file_of(uow, file_id)
-                await audit.record(uow, Action.FILE_READ, row.id, {"name": row.name})
-        except DomainError as error:
-            raise _refused(error) from None
-        kept = Kept(scope, row.size, lambda uow, number: tenants.part_of(uow, file_id, number))
-        return Download(deps, kept, {"content-disposition": attachment(row.name)}, row.media_type)
+        async with Place(deps, scope.organization_id) as place:
+            try:
+                file_id = _id(FILE_PREFIX, request.path_params["id"], "id")
+                async with deps.admission.tenant(scope.organization_id), begin(deps.database, scope) as uow:
+                    row = await tenants.file_of(uow, file_id)
+                    await audit.record(uow, Action.FILE_READ, row.id, {"name": row.name})
+            except DomainError as error:
+                raise _refused(error) from None
+            kept = Kept(scope, row.size, lambda uow, number: tenants.part_of(uow, file_id, number))
+            return Download(place, kept, {"content-disposition": attachment(row.name)}, row.media_type)
 
     return [Route("/files", store, methods=["POST"]), Route("/files/{id}", fetch, methods=["GET"])]
 

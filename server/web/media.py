@@ -16,7 +16,7 @@ from server.tenants.scope import worker_scope
 from server.tenants.uow import begin_read
 from server.web.answers import Refused
 from server.web.dependencies import WebDependencies
-from server.web.downloads import Download, Kept
+from server.web.downloads import Download, Kept, Place
 from server.web.files import attachment
 
 _SHOWN = "image/"
@@ -31,22 +31,23 @@ def routes(deps: WebDependencies) -> list[BaseRoute]:
         if link is None:
             raise _gone()
         scope = worker_scope(link.organization_id)
-        try:
-            # Who signed the link names the organization: nothing has to be verified before it takes its turn.
-            async with deps.admission.tenant(link.organization_id), begin_read(deps.database, scope) as uow:
-                row = await tenants.file_of(uow, link.file_id)
-        except NotFound:
-            raise _gone() from None
-        if not media_types.is_known(row.media_type):
-            raise _gone()
-        left_s = int((link.expires_at - datetime.now(UTC)).total_seconds())
-        headers = {
-            "content-disposition": "inline" if row.media_type.startswith(_SHOWN) else attachment(row.name),
-            "cache-control": f"private, max-age={max(0, min(left_s, 3_600))}",
-            "x-content-type-options": "nosniff",
-        }
-        kept = Kept(scope, row.size, lambda uow, number: tenants.part_of(uow, link.file_id, number))
-        return Download(deps, kept, headers, row.media_type)
+        async with Place(deps, link.organization_id) as place:
+            try:
+                # Who signed the link names the organization: nothing has to be verified before it takes its turn.
+                async with deps.admission.tenant(link.organization_id), begin_read(deps.database, scope) as uow:
+                    row = await tenants.file_of(uow, link.file_id)
+            except NotFound:
+                raise _gone() from None
+            if not media_types.is_known(row.media_type):
+                raise _gone()
+            left_s = int((link.expires_at - datetime.now(UTC)).total_seconds())
+            headers = {
+                "content-disposition": "inline" if row.media_type.startswith(_SHOWN) else attachment(row.name),
+                "cache-control": f"private, max-age={max(0, min(left_s, 3_600))}",
+                "x-content-type-options": "nosniff",
+            }
+            kept = Kept(scope, row.size, lambda uow, number: tenants.part_of(uow, link.file_id, number))
+            return Download(place, kept, headers, row.media_type)
 
     return [Route(f"{media_links.PATH}{{token}}", fetch, methods=["GET"])]
 

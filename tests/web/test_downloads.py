@@ -183,7 +183,7 @@ async def test_who_reads_slowly_holds_no_connection(
     agency, owner = await an_owner(database, settings)
     _, other = await an_owner(database, settings)
     (copied,) = await a_copy(database, agency, Copied(0, LARGE, "video/mp4"))
-    async with start(database={"pool_timeout_s": 1.0}) as api, AsyncExitStack() as readers:
+    async with start(database={"pool_timeout_s": 1.0}, admission={"downloads": 20}) as api, AsyncExitStack() as readers:
         file_id = await stored(api, agency, owner)
         paths = {
             "file": f"/files/{file_id}",
@@ -260,3 +260,40 @@ async def test_a_piece_that_finds_no_connection_for_a_moment_is_asked_for_again(
             _, _, body = (await reading).partition(b"\r\n\r\n")
 
     assert body == LARGE
+
+
+async def test_an_organization_has_a_bounded_number_of_downloads_open_and_links_count_for_it(
+    start: Start, settings: Settings, database: Database
+) -> None:
+    agency, owner = await an_owner(database, settings)
+    another, other = await an_owner(database, settings)
+    (copied,) = await a_copy(database, agency, Copied(0, PNG, "image/png"))
+    async with start(admission={"downloads": 2, "line": 0}) as api:
+        file_id, theirs = await stored(api, agency, owner), await stored(api, another, other, PNG)
+        link = link_of(settings, agency, file_id)
+        paths = [f"/files/{file_id}", f"/attachments/{copied}", link]
+        async with slow_reader(api, paths[0], owner.token), slow_reader(api, link):
+            refused = [await api.http.get(api.url + one, headers=bearing(owner.token)) for one in paths]
+            neighbour = await api.http.get(f"{api.url}/files/{theirs}", headers=bearing(other.token))
+            asked = await api.ask(VIEWER, token=owner.token)
+        await asyncio.sleep(0.3)
+        later = [await api.http.get(api.url + one, headers=bearing(owner.token)) for one in paths]
+
+    assert [(one.status_code, one.json()["error"]["code"]) for one in refused] == [(429, "too_many_requests")] * 3
+    assert all(int(one.headers["retry-after"]) >= 1 for one in refused)
+    assert (neighbour.status_code, neighbour.content) == (200, PNG)
+    assert asked.data["viewer"]
+    assert [one.status_code for one in later] == [200, 200, 200]
+
+
+async def test_what_does_not_end_in_a_download_leaves_its_place(
+    start: Start, settings: Settings, database: Database
+) -> None:
+    agency, owner = await an_owner(database, settings)
+    async with start(admission={"downloads": 1, "line": 0}) as api:
+        file_id = await stored(api, agency, owner, PNG)
+        missing = [await api.http.get(f"{api.url}/files/x", headers=bearing(owner.token)) for _ in range(3)]
+        found = [await api.http.get(f"{api.url}/files/{file_id}", headers=bearing(owner.token)) for _ in range(3)]
+
+    assert {one.status_code for one in missing} == {404}
+    assert {one.status_code for one in found} == {200}
