@@ -187,7 +187,7 @@ async def _hand_over(uow: UnitOfWork, views: Sequence[CredentialView], to_member
     bound = [one for one in views if not one.is_transferable and one.owner_id != to_member_id]
     if bound:
         raise CredentialNotTransferable(_ids(bound))
-    lacking = [one for one in views if not await _covers(uow, to_member_id, one)]
+    lacking = await _beyond(uow, [(one, to_member_id) for one in views])
     if lacking:
         raise ReceiverMayLess(_ids(lacking), path=(path,))
     await repository.give(uow.session, uow.scope.organization_id, [one.id for one in views], to_member_id)
@@ -196,21 +196,38 @@ async def _hand_over(uow: UnitOfWork, views: Sequence[CredentialView], to_member
     await audit.record_many(uow, Action.CREDENTIAL_HAND_OVER, told)
 
 
-async def covered_by(uow: UnitOfWork, member_id: UUID) -> Mapping[UUID, CredentialView]:
-    """Return, by id, what a member answers for and may do all of."""
-    owned = await owned_by(uow, [member_id])
-    return {one.id: one for one in owned if await _covers(uow, member_id, one)}
+async def covered_by(uow: UnitOfWork, member_ids: Collection[UUID]) -> Sequence[CredentialView]:
+    """Return the living service tokens and apps that these members answer for, each holding all that theirs may.
+
+    Asked before rights are taken away, for `outgrown` to be asked afterwards.
+    """
+    owned = await owned_by(uow, member_ids)
+    beyond = {one.id for one in await outgrown(uow, owned)}
+    return [one for one in owned if one.id not in beyond]
 
 
-async def _covers(uow: UnitOfWork, member_id: UUID, view: CredentialView) -> bool:
-    if not view.is_transferable:
-        return True
-    wanted, organization_id = known(view.permissions or ()), uow.scope.organization_id
+async def outgrown(uow: UnitOfWork, views: Sequence[CredentialView]) -> Sequence[CredentialView]:
+    """Return those that may more, on some unit, than the member who answers for them holds there."""
+    return await _beyond(uow, [(one, one.owner_id) for one in views if one.owner_id is not None])
+
+
+async def _beyond(uow: UnitOfWork, owners: Sequence[tuple[CredentialView, UUID]]) -> Sequence[CredentialView]:
+    places = {
+        one.id: [(member_id, unit_id) for unit_id in one.unit_ids or ()]
+        for one, member_id in owners
+        if one.is_transferable  # what acts as a member is cut to what the member holds at each request
+    }
     async with uow.whole_organization():
-        for unit_id in view.unit_ids or ():
-            if not wanted <= await people.held_on(uow.session, organization_id, member_id, unit_id):
-                return False
-    return True
+        # One statement for all: somebody may answer for hundreds of tokens on a hundred units each.
+        held = await people.held_at(
+            uow.session, uow.scope.organization_id, {place for each in places.values() for place in each}
+        )
+
+    def is_beyond(view: CredentialView) -> bool:
+        wanted = known(view.permissions or ())
+        return not all(wanted <= held[place] for place in places.get(view.id, ()))
+
+    return [one for one, _ in owners if is_beyond(one)]
 
 
 def _require_managed(uow: UnitOfWork, views: Sequence[CredentialView]) -> None:

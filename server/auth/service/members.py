@@ -86,11 +86,10 @@ async def revoke_membership(
     await require_giving(uow, row.unit_id, await permissions_taken(uow, given), "membershipId")
     if row.role is Role.OWNER and await _is_root(uow, row.unit_id):
         await _check_other_owner(uow, row.member_id, "membershipId")
-    before = await family.covered_by(uow, row.member_id)
+    covered = await family.covered_by(uow, [row.member_id])
     await uow.session.delete(row)
     await uow.session.flush()
-    after = await family.covered_by(uow, row.member_id)
-    hanging = [one for one in before.values() if one.id not in after]
+    hanging = await family.outgrown(uow, covered)
     await family.settle(uow, hanging, choice)
     tenants.announce_access(uow)
     await audit.record(uow, Action.MEMBERSHIP_REVOKE, row.member_id, await _told(uow, row.unit_id, given))
