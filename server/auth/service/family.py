@@ -21,16 +21,17 @@ from server.auth.errors import (
     SessionNeeded,
 )
 from server.auth.repository import family as repository
-from server.auth.repository import people
+from server.auth.repository import people, tokens
 from server.auth.repository.family import CredentialFilter, CredentialList, CredentialView
 from server.auth.repository.tokens import known
 from server.auth.rules import CredentialForm
-from server.kit.errors import InvalidInput, NotFound
+from server.auth.service.lineage import Parent, parent_of
+from server.kit.errors import InvalidInput, NotFound, PermissionDenied
 from server.kit.ids import encode
 from server.kit.pagination import Page, PageArguments
 from server.tenants import service as tenants
 from server.tenants.rules import Permission
-from server.tenants.scope import CredentialKind
+from server.tenants.scope import ActorKind, CredentialKind
 from server.tenants.uow import UnitOfWork
 
 MAX_DEPENDENTS = 100
@@ -128,6 +129,29 @@ async def owned_by(uow: UnitOfWork, member_ids: Collection[UUID]) -> Sequence[Cr
     """Return the living service tokens and apps that these members answer for."""
     async with uow.whole_organization():
         return await repository.active_owned(uow.session, uow.scope.organization_id, member_ids)
+
+
+async def answered_parent(uow: UnitOfWork, permissions: Collection[Permission], unit_ids: Collection[UUID]) -> Parent:
+    """Return through what the caller makes a service token or an app, with a maker who can answer for it.
+
+    Holds the lock of `lock_people` from here on: whoever ends the maker at the same time or takes a role from them sees what
+    is made, or was seen here. Raises MemberDeactivated, and PermissionDenied for a person who lost one of the permissions
+    since the request began.
+    """
+    await tenants.lock_people(uow)
+    parent, organization_id = await parent_of(uow), uow.scope.organization_id
+    if parent.maker_id is None:
+        return parent
+    async with uow.whole_organization():
+        maker = await tokens.active_member(uow.session, organization_id, parent.maker_id)
+        held = await people.held_at(uow.session, organization_id, {(parent.maker_id, one) for one in unit_ids})
+    if maker is None:
+        raise MemberDeactivated
+    if uow.scope.actor.kind is ActorKind.MEMBER:  # what a service token makes hangs on it, and may no more than it does
+        kept = frozenset(permissions).intersection(*held.values())
+        if lost := sorted(set(permissions) - kept):
+            raise PermissionDenied(lost[0].value)
+    return parent
 
 
 async def settle(uow: UnitOfWork, hanging: Sequence[CredentialView], choice: Choice, *, may_end: bool = False) -> None:

@@ -15,7 +15,7 @@ from server.auth.models import AccessTokenRow
 from server.auth.repository import sessions
 from server.auth.repository import tokens as repository
 from server.auth.service.apart import check_app
-from server.auth.service.family import UNDECIDED, Choice, settle, under
+from server.auth.service.family import UNDECIDED, Choice, answered_parent, settle, under
 from server.auth.service.lineage import Parent, parent_of
 from server.config import SecuritySettings
 from server.kit.crypto import keyed_hash
@@ -122,7 +122,10 @@ async def issue_service_token(
     permissions: Iterable[Permission],
     expires_in: timedelta | None = None,
 ) -> tuple[AccessTokenRow, str]:
-    """Make a token for an app on some units; nobody can give an app more than they hold on each of them themselves."""
+    """Make a token for an app on some units; nobody can give an app more than they hold on each of them themselves.
+
+    Its maker answers for it, and is active and holds that much at the moment of its making: see `answered_parent`.
+    """
     _refuse_apps(uow)
     wanted = frozenset(permissions)
     for unit_id in sorted(unit_ids):
@@ -130,7 +133,7 @@ async def issue_service_token(
         for permission in sorted(wanted):
             uow.scope.require(permission, unit_id)
     await _check_units(uow, unit_ids)
-    parent = await parent_of(uow)
+    parent = await answered_parent(uow, wanted | {Permission.TOKEN_MANAGE}, unit_ids)
     described = NewToken(CredentialKind.SERVICE, name, None, unit_ids, wanted, expires_in, parent=parent)
     return await issue(uow, settings, described)
 

@@ -14,8 +14,7 @@ from server.auth.oauth_models import OAuthAppRow, OAuthGrantRow
 from server.auth.oauth_rules import AppGrantType, AppKind, Secret
 from server.auth.repository import apps as repository
 from server.auth.repository import oauth as protocol
-from server.auth.service.family import under_app
-from server.auth.service.lineage import parent_of
+from server.auth.service.family import answered_parent, under_app
 from server.config import SecuritySettings
 from server.kit.crypto import keyed_hash
 from server.kit.errors import DomainError, InvalidInput, NotFound, Problems
@@ -60,7 +59,8 @@ async def register_app(uow: UnitOfWork, security: SecuritySettings, wanted: NewA
     _require_all(uow, [Permission.APP_MANAGE], unit_ids)
     _check(wanted.name, wanted.kind, wanted.grant_types, wanted.permissions, wanted.redirect_uris)
     _require_all(uow, wanted.permissions, unit_ids)
-    secret, parent = rules.make_secret(Secret.CLIENT, uow.scope.organization_id), await parent_of(uow)
+    parent = await answered_parent(uow, wanted.permissions | {Permission.APP_MANAGE}, unit_ids)
+    secret = rules.make_secret(Secret.CLIENT, uow.scope.organization_id)
     row = OAuthAppRow(
         organization_id=uow.scope.organization_id,
         id=new_id(),
