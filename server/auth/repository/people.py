@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import Select, and_, exists, func, select, text, update
@@ -97,6 +97,14 @@ def _sum(rows: Iterable[tuple[Role | None, list[str] | None]]) -> frozenset[Perm
     for role, custom in rows:
         held |= ROLE_PERMISSIONS[role] if role is not None else known(custom or ())
     return held
+
+
+async def holders(session: AsyncSession, organization_id: UUID, role_id: UUID) -> Sequence[UUID]:
+    """Return the members who have a role of the organization's own, on whatever unit."""
+    statement = select(MembershipRow.member_id).where(
+        MembershipRow.organization_id == organization_id, MembershipRow.custom_role_id == role_id
+    )
+    return (await session.scalars(statement.distinct())).all()
 
 
 async def root_id(session: AsyncSession, organization_id: UUID) -> UUID:

@@ -230,6 +230,13 @@ async def covered_by(uow: UnitOfWork, member_ids: Collection[UUID]) -> Sequence[
     return [one for one in owned if one.id not in beyond]
 
 
+async def covered_by_holders(uow: UnitOfWork, role_id: UUID) -> Sequence[CredentialView]:
+    """Return what `covered_by` returns for all who have a role of the organization's own."""
+    async with uow.whole_organization():
+        holders = await people.holders(uow.session, uow.scope.organization_id, role_id)
+    return await covered_by(uow, holders)
+
+
 async def outgrown(uow: UnitOfWork, views: Sequence[CredentialView]) -> Sequence[CredentialView]:
     """Return those that may more, on some unit, than the member who answers for them holds there."""
     return await _beyond(uow, [(one, one.owner_id) for one in views if one.owner_id is not None])

@@ -10,7 +10,10 @@ from server.audit.actions import Action
 from server.auth.errors import RoleArchived
 from server.auth.repository import people
 from server.auth.repository import roles as repository
+from server.auth.repository.family import CredentialView
 from server.auth.repository.tokens import known
+from server.auth.service import family
+from server.auth.service.family import UNDECIDED, Choice
 from server.auth.service.given import require_everywhere
 from server.kit.errors import DomainError, InvalidInput, NotFound, Problems
 from server.kit.ids import new_id
@@ -46,13 +49,20 @@ async def create_role(uow: UnitOfWork, name: str, permissions: Collection[Permis
 
 
 async def update_role(
-    uow: UnitOfWork, role_id: UUID, *, name: str | None = None, permissions: Collection[Permission] | None = None
-) -> None:
+    uow: UnitOfWork,
+    role_id: UUID,
+    *,
+    name: str | None = None,
+    permissions: Collection[Permission] | None = None,
+    choice: Choice = UNDECIDED,
+) -> Sequence[UUID]:
     """Rename a role or change what it gives, for all who have it, from their next request on.
 
+    Return the service tokens and apps that may now more than the members who answer for them; for these a choice is needed.
     Needs role:manage and, on the whole tree, each permission that is put in or taken out. Raises NotFound,
-    PermissionDenied, RoleArchived, InvalidInput, AlreadyExists.
+    PermissionDenied, RoleArchived, InvalidInput, AlreadyExists, CredentialHasDependents.
     """
+    choice.check()
     row = await _governed(uow, role_id)
     before = known(row.permissions)
     after = before if permissions is None else frozenset(permissions)
@@ -62,24 +72,28 @@ async def update_role(
     if problems:
         raise Problems(problems)
     if (wanted, after) == (row.name, before):
-        return
+        return []
+    covered = await family.covered_by_holders(uow, role_id) if before - after else []
     row.name, row.permissions = wanted, _written(after)
-    await uow.session.flush()
-    tenants.announce_access(uow)
+    hanging = await _settled(uow, covered, choice)
     await audit.record(uow, Action.ROLE_EDIT, role_id, {"name": wanted, "permissions": row.permissions})
+    return hanging
 
 
-async def archive_role(uow: UnitOfWork, role_id: UUID) -> None:
+async def archive_role(uow: UnitOfWork, role_id: UUID, choice: Choice = UNDECIDED) -> Sequence[UUID]:
     """End a role for good: it gives nothing any more, from the next request on, and is not granted again.
 
-    Needs role:manage and each of its permissions on the whole tree. Raises NotFound, PermissionDenied, RoleArchived.
+    Return what `update_role` returns. Needs role:manage and each of its permissions on the whole tree. Raises NotFound,
+    PermissionDenied, RoleArchived, CredentialHasDependents.
     """
+    choice.check()
     row = await _governed(uow, role_id)
     require_everywhere(uow, Permission.ROLE_MANAGE, known(row.permissions), "roleId")
+    covered = await family.covered_by_holders(uow, role_id)
     row.archived_at = await uow.now()
-    await uow.session.flush()
-    tenants.announce_access(uow)
+    hanging = await _settled(uow, covered, choice)
     await audit.record(uow, Action.ROLE_ARCHIVE, role_id, {"name": row.name})
+    return hanging
 
 
 async def list_roles(uow: UnitOfWork, arguments: PageArguments) -> Page[CustomRoleRow]:
@@ -104,6 +118,14 @@ async def _governed(uow: UnitOfWork, role_id: UUID) -> CustomRoleRow:
     if row.archived_at is not None:
         raise RoleArchived(path=("roleId",))
     return row
+
+
+async def _settled(uow: UnitOfWork, covered: Sequence[CredentialView], choice: Choice) -> Sequence[UUID]:
+    await uow.session.flush()
+    hanging = await family.outgrown(uow, covered)
+    await family.settle(uow, hanging, choice)
+    tenants.announce_access(uow)
+    return [one.id for one in hanging]
 
 
 async def _problems(

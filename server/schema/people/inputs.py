@@ -76,6 +76,13 @@ class RoleUpdateInput:
     role_id: strawberry.ID = strawberry.field(description="The role.")
     name: str | None = strawberry.field(default=None, description="The new name.")
     permissions: list[Permission] | None = strawberry.field(default=None, description="All that it gives from now on.")
+    credentials: CredentialFate | None = strawberry.field(
+        default=None,
+        description="What becomes of service tokens and apps that may more than their owner does then; needed if there are any.",
+    )
+    hand_over_to_id: strawberry.ID | None = strawberry.field(
+        default=None, description="With HAND_OVER: an active member who holds all that they may, on all their units."
+    )
 
 
 @strawberry.input(description="The end of a role.")
@@ -83,6 +90,13 @@ class RoleArchiveInput:
     """Which role."""
 
     role_id: strawberry.ID = strawberry.field(description="The role.")
+    credentials: CredentialFate | None = strawberry.field(
+        default=None,
+        description="What becomes of service tokens and apps that may more than their owner does then; needed if there are any.",
+    )
+    hand_over_to_id: strawberry.ID | None = strawberry.field(
+        default=None, description="With HAND_OVER: an active member who holds all that they may, on all their units."
+    )
 
 
 @strawberry.input(description="An offer to an e-mail address.")
@@ -151,6 +165,11 @@ class RolePayload:
     """Result of what is done to one role."""
 
     role: CustomRole | None = strawberry.field(default=None, description="The role as it is now.")
+    credentials: list[Credential] = strawberry.field(
+        default_factory=list,
+        description="The service tokens and apps that hung on what was taken out, as they are now.",
+        directives=held(10),
+    )
     user_errors: list[UserError] = strawberry.field(
         default_factory=list, description="Why nothing was done.", directives=USER_ERRORS
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -149,8 +149,8 @@ class PeopleMutation:
     ) -> RolePayload | None:
         """Make a role."""
 
-        async def effect(uow: UnitOfWork) -> UUID:
-            return (await service.create_role(uow, input.name, input.permissions)).id
+        async def effect(uow: UnitOfWork) -> tuple[UUID, Sequence[UUID]]:
+            return (await service.create_role(uow, input.name, input.permissions)).id, ()
 
         return await _role(info, input, effect)
 
@@ -158,34 +158,38 @@ class PeopleMutation:
         Permission.ROLE_MANAGE,
         RolePayload,
         "Rename a role or change what it gives to all who have it. Needs role:manage and, on the whole tree, each permission"
-        " that is put in or taken out.",
+        " that is put in or taken out. Refused with CREDENTIAL_HAS_DEPENDENTS while service tokens or apps would then do more"
+        " than the members who answer for them, and nothing is said about these.",
     )
     async def role_update(
         self, info: Info, input: Annotated[RoleUpdateInput, strawberry.argument(description="The change.")]
     ) -> RolePayload | None:
         """Change a role."""
 
-        async def effect(uow: UnitOfWork) -> UUID:
+        async def effect(uow: UnitOfWork) -> tuple[UUID, Sequence[UUID]]:
             role_id = uid(Kind.ROLE, input.role_id, "roleId")
-            await service.update_role(uow, role_id, name=input.name, permissions=input.permissions)
-            return role_id
+            choice = choice_of(input.credentials, input.hand_over_to_id)
+            return role_id, await service.update_role(
+                uow, role_id, name=input.name, permissions=input.permissions, choice=choice
+            )
 
         return await _role(info, input, effect)
 
     @mutation(
         Permission.ROLE_MANAGE,
         RolePayload,
-        "End a role for good: all who have it lose what it gives. Needs role:manage and its permissions on the whole tree.",
+        "End a role for good: all who have it lose what it gives. Needs role:manage and its permissions on the whole tree."
+        " Refused as roleUpdate is while service tokens or apps hang on it.",
     )
     async def role_archive(
         self, info: Info, input: Annotated[RoleArchiveInput, strawberry.argument(description="Which role.")]
     ) -> RolePayload | None:
         """Archive a role."""
 
-        async def effect(uow: UnitOfWork) -> UUID:
+        async def effect(uow: UnitOfWork) -> tuple[UUID, Sequence[UUID]]:
             role_id = uid(Kind.ROLE, input.role_id, "roleId")
-            await service.archive_role(uow, role_id)
-            return role_id
+            choice = choice_of(input.credentials, input.hand_over_to_id)
+            return role_id, await service.archive_role(uow, role_id, choice)
 
         return await _role(info, input, effect)
 
@@ -253,12 +257,15 @@ async def _member(
     return MemberPayload(member=await found(info.context, done["member"], Member))
 
 
-async def _role(info: Info, input: object, act: Callable[[UnitOfWork], Awaitable[UUID]]) -> RolePayload:
+async def _role(
+    info: Info, input: object, act: Callable[[UnitOfWork], Awaitable[tuple[UUID, Sequence[UUID]]]]
+) -> RolePayload:
     async def effect(uow: UnitOfWork) -> Mapping[str, object]:
-        return {"role": gid(Kind.ROLE, await act(uow))}
+        role_id, hanging = await act(uow)
+        return {"role": gid(Kind.ROLE, role_id), "credentials": [str(one) for one in hanging]}
 
     done = await perform(info, input, effect)
-    return RolePayload(role=await found(info.context, done["role"], CustomRole))
+    return RolePayload(role=await found(info.context, done["role"], CustomRole), credentials=await hung(info, done))
 
 
 async def _invitation(info: Info, input: object, act: Callable[[UnitOfWork], Awaitable[UUID]]) -> InvitationPayload:
