@@ -42,8 +42,8 @@ class Side:
     """By membership: the person and the unit."""
     owners: dict[UUID, UUID] = field(default_factory=dict)
     """By template: the unit that owns it."""
-    shares: dict[UUID, tuple[UUID, frozenset[UUID]]] = field(default_factory=dict)
-    """By release that stands: the template and the units where it was placed."""
+    shares: dict[UUID, tuple[UUID, UUID, frozenset[UUID]]] = field(default_factory=dict)
+    """By release that stands: the template, the unit that it was released to, and the units where it was placed."""
     topics: dict[UUID, UUID] = field(default_factory=dict)
 
     def above(self, unit_id: UUID) -> set[UUID]:
@@ -66,7 +66,12 @@ class Side:
         known = {person.member_id} | {member for member, unit in self.grants.values() if unit in line}
         if self.organization.root_id in reached:  # who reaches everything also knows those who have no role left
             known = {one.member_id for one in self.people}
-        placed = {template for template, units in self.shares.values() if units & reached}
+        # Whoever was moved away from under the owner, or the unit of the release, has lost what came from there.
+        placed = {
+            template
+            for template, unit, units in self.shares.values()
+            if units & reached and {self.owners[template], unit} <= line
+        }
         return {
             "units": line,
             "templates": placed | {one for one, owner in self.owners.items() if owner in reached},
@@ -197,7 +202,7 @@ class VisibleSet(RuleBasedStateMachine):
             places = sorted(at.below(at.owners[template_id]))
             unit_id = places[unit % len(places)]
             release_id = self.do(self._released(at, template_id, unit_id))
-            at.shares[release_id] = (template_id, self._targets(at, unit_id))
+            at.shares[release_id] = (template_id, unit_id, self._targets(at, unit_id))
         self._compare(at, at.people[person % 2])
 
     @rule(side=some, share=some, person=some)
