@@ -90,7 +90,7 @@ class Plant:
         """Start everything and wait for the API."""
         for name in self.commands():
             self.start(name)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):  # six processes start at once, also on a busy machine
             while True:
                 with contextlib.suppress(httpx.HTTPError):
                     ready = await self.platform.http.get(f"http://127.0.0.1:{self.api_port}/health/ready")
