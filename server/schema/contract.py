@@ -38,7 +38,7 @@ from server.config import (
 )
 from server.documents.rules import MAX_AT_ONCE, MAX_LIVE, MAX_NAME, USES_KEPT, digest_of, document_id
 from server.kit.pagination import DEFAULT_PAGE, MAX_PAGE
-from server.schema import limits, pricing
+from server.schema import limits, pricing, spending
 from server.schema.channels.mutations import MAX_CHOICES
 from server.schema.contract_errors import errors
 from server.schema.contract_permissions import matrix
@@ -179,6 +179,7 @@ def _cost(operations: list[Operation], documents: limits.Documents) -> Mapping[s
     return {
         "field": 1,
         "statement": STATEMENT,
+        "charactersReadForAPoint": spending.CHARACTERS_A_POINT,
         "transaction": pricing.BASE,
         "maxPrice": MAX_PRICE,
         "maxAnonymousPrice": OPERATIONS["max_anonymous_price"].default,
