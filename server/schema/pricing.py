@@ -30,11 +30,10 @@ from graphql import (
     VariableNode,
     get_named_type,
 )
-from graphql.utilities import value_from_ast_untyped
 
-from server.kit.pagination import MAX_PAGE
 from server.schema.cost import PLAIN, STATEMENT, FieldCost, cost_of
 from server.schema.errors import TooComplex
+from server.schema.sizes import MOST, OneOf, Size, Variables, items, literal
 
 MAX_DEPTH = 14
 MAX_ALIASES = 30
@@ -51,42 +50,8 @@ _INTROSPECTION_DEPTH = 20
 _INTROSPECTION_COST = 1_000
 BASE = STATEMENT
 """The transaction of the operation."""
-_CAP = 1_000_000_000
 _VALUES = 10
 """How many items of a list cost one point by themselves; what is selected on each is added."""
-Variables = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How many items a list has at most: a number, or what a variable says."""
-
-    number: int
-    variable: str | None = None
-    default: object = None
-    way: tuple[str, ...] = ()
-    """Where the number or list stands in the variable, if that is an input object."""
-
-    def of(self, variables: Variables) -> int:
-        """Return the number for these variables."""
-        if self.variable is None:
-            return self.number
-        found = variables.get(self.variable, self.default)
-        for step in self.way:
-            found = found.get(step) if isinstance(found, dict) else None
-        return _items(found, self.number)
-
-
-@dataclass(frozen=True, slots=True)
-class _OneOf:
-    """How many items a list has at most that several arguments may cut."""
-
-    number: int
-    sizes: tuple[Size, ...]
-
-    def of(self, variables: Variables) -> int:
-        """Return the largest of the numbers for these variables."""
-        return max(one.of(variables) for one in self.sizes)
 
 
 @dataclass(slots=True)
@@ -94,14 +59,14 @@ class Plan:
     """Points that do not depend on sizes, and those of each item of the lists below."""
 
     points: int = 0
-    lists: list[tuple[Size | _OneOf, Plan]] = field(default_factory=list)
+    lists: list[tuple[Size | OneOf, Plan]] = field(default_factory=list)
 
     def total(self, variables: Variables) -> int:
         """Add up for these variables."""
         found = self.points
         for size, each in self.lists:
             found += size.of(variables) * each.total(variables)
-        return min(found, _CAP)
+        return min(found, MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +170,7 @@ class _Pending:
     """The size of a connection, which its fields `nodes` and `edges` take."""
 
     names: frozenset[str]
-    size: Size | _OneOf
+    size: Size | OneOf
 
 
 _NONE = _Pending(frozenset(), Size(1))
@@ -265,7 +230,7 @@ class _Walk:
             plan.points += inner.points
             plan.lists += inner.lists
 
-    def _size(self, cost: FieldCost, node: FieldNode) -> Size | _OneOf | None:
+    def _size(self, cost: FieldCost, node: FieldNode) -> Size | OneOf | None:
         if cost.size is None:
             return None
         given = {one.name.value: one.value for one in node.arguments or ()}
@@ -275,7 +240,7 @@ class _Walk:
             if name in given and not isinstance(given[name], NullValueNode):
                 sizes.append(self._given(given[name], tuple(way), cost.size))
         # Of several only one may have a value, which the variables tell.
-        return _OneOf(cost.size, tuple(sizes)) if len(sizes) > 1 else sizes[0] if sizes else Size(cost.size)
+        return OneOf(cost.size, tuple(sizes)) if len(sizes) > 1 else sizes[0] if sizes else Size(cost.size)
 
     def _given(self, value: ValueNode, way: tuple[str, ...], assumed: int) -> Size:
         match value:
@@ -288,9 +253,9 @@ class _Walk:
             case _ if way:
                 return Size(assumed)
             case IntValueNode() if len(value.value) < 10:
-                return Size(_items(int(value.value), assumed))
+                return Size(items(int(value.value), assumed))
             case ListValueNode():
-                return Size(_items(value.values, assumed))
+                return Size(items(value.values, assumed))
             case _:
                 return Size(assumed)
 
@@ -367,35 +332,10 @@ def _shown_as(node: FieldNode) -> str:
 
 def _defaults(operation: OperationDefinitionNode) -> dict[str, object]:
     return {
-        one.variable.name.value: _literal(one.default_value)
+        one.variable.name.value: literal(one.default_value)
         for one in operation.variable_definitions or ()
         if one.default_value is not None
     }
-
-
-def _literal(value: ValueNode) -> object:
-    match value:
-        case IntValueNode() if len(value.value) < 10:
-            return int(value.value)
-        case ListValueNode():
-            return value_from_ast_untyped(value)
-        case _:
-            return None
-
-
-def _items(given: object, assumed: int) -> int:
-    """Return how many items an argument asks for; what is no number and no list says nothing."""
-    match given:
-        case bool():
-            return assumed
-        case int():
-            return min(max(given, 1), MAX_PAGE)
-        case float() if given.is_integer():  # GraphQL takes 100.0 for the integer that it is
-            return min(max(int(given), 1), MAX_PAGE)
-        case list() | tuple():
-            return min(len(given), _CAP)
-        case _:
-            return assumed
 
 
 def refuse(what: str, found: int, limit: int) -> None:
