@@ -30,6 +30,8 @@ class FromDocuments(SchemaExtension):
     """
 
     _errors: list[GraphQLError]
+    _points = 0
+    """What one change of a subscription costs."""
 
     async def on_parse(self) -> AsyncIterator[None]:
         """Give the prepared document, and what is wrong with it."""
@@ -59,9 +61,10 @@ class FromDocuments(SchemaExtension):
         yield
 
     async def on_stream_result(self, result: object) -> AsyncIterator[None]:
-        """Commit the traces of what is about to leave."""
+        """Commit the traces of what is about to leave, and charge it."""
         context: ApiContext = self.execution_context.context
         await context.write_traces()
+        spending.charge_delivery(context, self._points)
         yield
 
     async def _from_socket(self, documents: Documents, context: ApiContext) -> Prepared:
@@ -74,6 +77,7 @@ class FromDocuments(SchemaExtension):
         prepared = documents.read(served.text)
         operation = prepared.chosen(wanted.operation_name)
         async with spending.paid(context, documents, prepared, operation, wanted.variables):
+            self._points = context.price
             if served.document_id is not None:
                 known.note_use(
                     context.scope.organization_id, served.document_id, name_of(operation) or "", context.build

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from math import ceil
@@ -70,6 +71,27 @@ async def paid(
         context.services.budgets.give_back([draw.less(used) for draw in draws])
 
 
+def charge_delivery(context: ApiContext, points: int) -> None:
+    """Charge one change that a subscription tells to the token; it is owed, and paid before the next ones are read.
+
+    The organization's budget is left out: what many of its people watch at once is bounded by the lane of deliveries.
+    """
+    for draw in _of_token(context, 0):
+        context.services.budgets.give_back([draw.less(points)])
+
+
+async def solvent(context: ApiContext) -> None:
+    """Wait until what the token owes is paid. A subscription that tells more than its budget bears goes slower."""
+    for draw in _of_token(context, 1):
+        while True:
+            try:
+                await context.services.budgets.spend([draw])
+            except Exhausted as error:
+                await asyncio.sleep(error.retry_after_s)
+            else:
+                break
+
+
 async def _take(context: ApiContext, points: int, *, is_exact: bool) -> list[Draw]:
     draws, budgets = _draws(context, points), context.services.budgets
     try:
@@ -91,8 +113,12 @@ def _draws(context: ApiContext, points: int) -> list[Draw]:
         network = Bucket("network", settings.network, settings.network_per_s)
         return [Draw(network, context.sender.network, points)]
     organization = Bucket("organization", settings.organization, settings.organization_per_s)
-    draws = [Draw(organization, str(caller.organization_id), points)]
-    if caller.credential is not None:
-        token = Bucket("token", settings.token, settings.token_per_s)
-        draws.append(Draw(token, str(caller.credential.token_id), points))
-    return draws
+    return [Draw(organization, str(caller.organization_id), points), *_of_token(context, points)]
+
+
+def _of_token(context: ApiContext, points: int) -> list[Draw]:
+    settings, caller = context.services.settings.budgets, context.caller
+    if caller is None or caller.credential is None:
+        return []
+    token = Bucket("token", settings.token, settings.token_per_s)
+    return [Draw(token, str(caller.credential.token_id), points)]

@@ -30,6 +30,7 @@ from server.schema.inbox.types import Conversation
 from server.schema.masking import mask
 from server.schema.nodes import Kind, uid_or_none
 from server.schema.permissions import check
+from server.schema.spending import solvent
 from server.tenants.reach import units_below
 from server.tenants.rules import Permission
 from server.tenants.service import ACCESS
@@ -112,7 +113,8 @@ class InboxSubscription:
 
 
 async def _read(info: Info, cursor: str | None, unit_id: UUID | None) -> _Batch:
-    """Read what changed, with the rights of this moment."""
+    """Read what changed, with the rights of this moment, when what was told before is paid."""
+    await solvent(info.context)
     await info.context.refresh()
     check(info, Permission.INBOX_READ)
     async with info.context.read() as uow:
