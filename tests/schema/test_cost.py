@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from graphql import GraphQLInterfaceType, GraphQLObjectType, is_list_type, is_non_null_type
+from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType, is_list_type, is_non_null_type
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
@@ -122,6 +123,17 @@ def test_what_passes_a_limit_is_refused_before_it_is_validated(_case: str, text:
         SCHEMA.documents.price(prepared, prepared.document_operations[0])
 
     assert "limit" in str(refused.value)
+
+
+def test_the_price_of_a_list_reckons_with_as_many_items_as_it_is_said_to_have() -> None:
+    too_small = []
+    for kind in SCHEMA._schema.type_map.values():
+        for name, one in getattr(kind, "fields", {}).items():
+            said = re.search(r"(?:at most|first) (\d{1,3})\b", one.description or "")
+            if isinstance(one, GraphQLField) and said and (size := cost_of(one).size) and size < int(said[1]) <= 100:
+                too_small.append(f"{kind.name}.{name}: {size} of {said[1]}")
+
+    assert too_small == []
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ class SignInQuery:
     @query(
         None,
         "The caller's own sessions, newest first, at most 100. Only with the token of a sign-in.",
-        costs=loaded(25),
+        costs=loaded(100),
     )
     async def sessions(self, info: Info) -> list[Session]:
         """List sessions."""

@@ -121,7 +121,7 @@ class CampaignPreview:
         description="The first 20 people who lack one.", directives=held(25)
     )
     samples: list[CampaignSample] = strawberry.field(
-        description="The texts of the first 20 who would get it.", directives=held(10)
+        description="The texts of the first 20 who would get it.", directives=held(20)
     )
     problems: list[UserError] = strawberry.field(
         description="Everything that forbids to submit it now.", directives=held(100)

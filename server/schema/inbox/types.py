@@ -313,7 +313,7 @@ class Conversation(Node):
         page = await info.context.loaders.notes_of.load(wanted)
         return connection(page, Note.of)
 
-    @strawberry.field(description="The history of owners, newest first, at most 100 entries.", directives=loaded(25))
+    @strawberry.field(description="The history of owners, newest first, at most 100 entries.", directives=loaded(100))
     async def assignments(self, info: Info) -> list[Assignment]:
         """List the history of owners."""
         return [Assignment.of(row) for row in await info.context.loaders.assignments_of.load(self.view.id)]

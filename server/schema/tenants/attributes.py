@@ -62,7 +62,7 @@ class OpeningHours:
 
     weekly: list[OpeningDay] = strawberry.field(description="The week, Monday first.", directives=held(7))
     special: list[SpecialDay] = strawberry.field(
-        description="Dates with other hours, in order; at most 100.", directives=held(20)
+        description="Dates with other hours, in order; at most 100.", directives=held(100)
     )
     text: str = strawberry.field(description="The same for people, as templates write it.")
 
@@ -108,7 +108,7 @@ class UnitAttributes:
     time_zone: str | None = strawberry.field(description="IANA time zone.")
     opening_hours: OpeningHours | None = strawberry.field(description="When it is open.")
     custom: list[UnitAttribute] = strawberry.field(
-        description="Texts of your own, by name; at most 50.", directives=held(20)
+        description="Texts of your own, by name; at most 50.", directives=held(50)
     )
 
     @classmethod
