@@ -133,7 +133,7 @@ def problems_of(password: str, *, email: str, name: str, path: str = "password")
     if _is_common(text):
         return [
             PasswordUnfit(
-                "This password is too easy to guess. Take more words, such that do not belong together.", path=(path,)
+                "This password is too easy to guess. Take more words, ones that do not belong together.", path=(path,)
             )
         ]
     return []

@@ -57,7 +57,7 @@ class Reading:
     problems: tuple[str, ...]
     """Why it cannot be served, as sentences; empty if it can be."""
     price: int | None
-    """What the operation costs at most, in points; None while it has problems, or where nothing is priced."""
+    """What the operation costs at most, in points; None while it has problems."""
 
     @property
     def is_valid(self) -> bool:

@@ -98,7 +98,6 @@ class Prices:
         refuse("operations", len(operations), MAX_OPERATIONS)
         found: dict[str | None, Price] = {}
         for one in operations:
-            refuse("root fields", len(one.selection_set.selections), MAX_ROOT_FIELDS)
             refuse("variables", len(one.variable_definitions or ()), MAX_VARIABLES)
             budget.note_directives(one, *(one.variable_definitions or ()))
             walk = _Walk(self, fragments, _defaults(one), budget)
@@ -118,7 +117,7 @@ class Prices:
             if not isinstance(one, FragmentDefinitionNode):
                 continue
             if one.name.value not in budget.spread or fragments[one.name.value] is not one:
-                walk.selected([(self._schema.get_type(one.type_condition.name.value), one.selection_set)], _NONE, 1)
+                walk.selected([(self._schema.get_type(one.type_condition.name.value), one.selection_set)], _NONE, 2)
                 walk.count_pairs([one.selection_set])
 
     def cost(self, parent: GraphQLNamedType | None, name: str) -> tuple[FieldCost, GraphQLNamedType | None]:
@@ -200,6 +199,8 @@ class _Walk:
         groups: dict[tuple[str, str], list[tuple[GraphQLNamedType | None, FieldNode]]] = {}
         for parent, node in self._fields(sets):
             groups.setdefault((_shown_as(node), parent.name if parent else ""), []).append((parent, node))
+        if depth == 1:
+            refuse("root fields", sum(map(len, groups.values())), MAX_ROOT_FIELDS)
         if groups and depth > MAX_DEPTH:
             refuse("depth", depth, MAX_DEPTH)
         for group in groups.values():

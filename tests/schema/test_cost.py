@@ -113,6 +113,7 @@ def test_the_length_of_an_inputs_list_multiplies_what_is_shown_of_each() -> None
         ("depth", "{units{nodes{" + "parent{" * 14 + "id" + "}" * 14 + "}}}"),
         ("aliases", "{" + " ".join(f"a{n}: viewer{{name}}" for n in range(31)) + "}"),
         ("root fields", "{" + "viewer{name} " * 21 + "}"),
+        ("root fields inside", "{...{" + " ".join(f"a{n}: viewer{{name}}" for n in range(21)) + "}}"),
         ("directives", "{viewer{name" + " @skip(if: false)" * 51 + "}}"),
         ("operations", " ".join(f"query Q{n}{{viewer{{name}}}}" for n in range(21))),
     ],

@@ -52,9 +52,9 @@ class CredentialHandOverInput:
     """What, and to whom."""
 
     token_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list, description="SERVICE tokens; with the apps 1 to 100."
+        default_factory=list, description="Service tokens. Give 1 to 100 tokens and apps in all."
     )
-    app_ids: list[strawberry.ID] = strawberry.field(default_factory=list, description="Apps.")
+    app_ids: list[strawberry.ID] = strawberry.field(default_factory=list, description="Third-party apps.")
     to_member_id: strawberry.ID = strawberry.field(
         description="An active member who holds everything that each of them may, on all its units."
     )

@@ -36,7 +36,7 @@ class DocumentUse:
     )
     version: str = strawberry.field(description="The client's version; empty if it gave none.")
     uses: BigInt = strawberry.field(description="How often, over the days that were asked for.")
-    last_used_at: datetime = strawberry.field(description="When last, to within seconds.")
+    last_used_at: datetime = strawberry.field(description="When it was last used, to within a few seconds.")
 
     @classmethod
     def of(cls, use: documents.Use) -> DocumentUse:
@@ -107,8 +107,8 @@ class Document(Node):
         return list((await self._reading(info)).problems)
 
     @strawberry.field(
-        description="What the operation costs at most, in points, with the schema as it is now; null while it is not valid, and "
-        "where nothing is priced.",
+        description="What the operation costs at most, in points, with the schema as it is now; null while it is not "
+        "valid.",
         directives=LOADED,
     )
     async def price(self, info: Info) -> int | None:
