@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import process_time
-
 import pytest
 
 from server.schema.errors import TooComplex
@@ -29,13 +27,10 @@ def documents() -> Documents:
 
 @pytest.mark.parametrize("name", UNUSED)
 def test_a_fragment_that_nothing_spreads_is_counted_before_it_is_validated(documents: Documents, name: str) -> None:
-    started = process_time()
     prepared = documents.read(UNUSED[name] + " {viewer{name}}")
 
     with pytest.raises(TooComplex):
         documents.price(prepared, prepared.chosen(None))
-
-    assert process_time() - started < 0.1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import psycopg
@@ -21,19 +20,6 @@ from tests.tenancy.rows import TENANT_TABLES
 from tests.tenancy.scenes import Scene, two_organizations
 
 Unwalled = tuple[Api, Database, Settings]
-HERE = Path(__file__).parent
-BROKEN = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <coroutine object GraphQLCoreConverter:pytest.PytestUnraisableExceptionWarning"
-)
-"""A mark breaks what is no free text, such as a list of ids, for its owner too: its field fails, and the library then drops
-the calls beside it without having begun them."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the walks over marked rows fail for what they show, and not for what the marks broke."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(BROKEN)
 
 
 @pytest.fixture(scope="package")
