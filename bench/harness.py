@@ -80,6 +80,8 @@ class Place:
             "DATABASE_URL": self.server.app_url(self.name),
             "SYSTEM_DATABASE_URL": self.server.system_url(self.name),
             "SWITCHBOARD_ENV": "test",
+            # What is measured is the work; what one caller may ask for is measured in bench/hostile.py and neighbours.py.
+            **dict.fromkeys(("BUDGET_ORGANIZATION", "BUDGET_TOKEN", "BUDGET_NETWORK"), "1e9"),
             "SWITCHBOARD_KEYS": "bench:" + base64.b64encode(b"b" * 32).decode(),
             "SWITCHBOARD_PEPPER": "pepper-of-the-benchmarks-0123456789",
             "MESSENGER_APP_ID": "1",
