@@ -64,8 +64,9 @@ ON CONFLICT (key) DO UPDATE SET
 RETURNING is_granted, level
 """)
 
-_MOVE = text(f"/* budget */ {_TAKE.text}")
-"""The same for a lease, told apart from what a request does itself."""
+LEASE_MARK = "/* budget */"
+_MOVE = text(f"{LEASE_MARK} {_TAKE.text}")
+"""The same for a lease, told apart from what a request does itself: a process takes one for many requests."""
 
 _SWEEP = text("""
 DELETE FROM rate_bucket WHERE key IN (

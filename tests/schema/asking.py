@@ -14,6 +14,7 @@ from sqlalchemy import Engine, event
 from server.campaigns import service as campaigns
 from server.kit.db import Database
 from server.kit.ids import encode, new_id
+from server.kit.ratelimit import LEASE_MARK
 from server.metering import service as metering
 from server.metering.models import Origin
 from server.sends.models import Delivery, SendState
@@ -46,7 +47,7 @@ def statements(*, of_budgets: bool = False) -> Iterator[list[str]]:
     def note(_c: object, _k: object, statement: str, *_rest: object) -> None:
         if (
             "set_config" not in statement
-            and (of_budgets or not statement.startswith("/* budget */"))
+            and (of_budgets or not statement.startswith(LEASE_MARK))
             and "SET last_used_at" not in statement
         ):
             seen.append(statement)
