@@ -13,6 +13,16 @@ from pathlib import Path
 from typing import Any
 
 CONTRACT = Path(__file__).parent.parent / "frontend-contract"
+UNUSED = {
+    "an object 470 times": "fragment U on Viewer{" + "organization{id} " * 470 + "}",
+    "two levels 180 times": "fragment U on Viewer{" + "organization{root{id name}} " * 180 + "}",
+    "eight levels 70 times": "fragment U on Viewer{" + "a{a{a{a{a{a{a{a{b}}}}}}}} " * 70 + "}",
+    "a circle of 200": " ".join(f"fragment U{n} on Viewer{{...U{(n + 1) % 200}}}" for n in range(200)),
+    "a leaf 1,900 times": "fragment U on Viewer{" + "name " * 1900 + "}",
+    "one hidden by its namesake": "fragment U on Viewer{" + "organization{id} " * 460 + "} fragment U on Viewer{name}",
+    "an alias 600 times": "fragment U on Viewer{" + "a:name " * 600 + "}",
+}
+"""Fragments that nothing spreads, or that a namesake hides: validation compares their fields all the same."""
 SIGN_IN = 'sessionCreate(input: {email: "a@b.example", password: "x"})'
 TYPES = tuple(re.findall(r"^type (\w+)", (CONTRACT / "schema.graphql").read_text(), re.MULTILINE))
 """The object types of our schema, which anybody may know."""
@@ -41,6 +51,7 @@ def every() -> list[Hostile]:
         *_circles(),
         *_spreads(),
         *_on_many_types(),
+        *(Hostile(f"unused: {name}", f"{text} {{viewer{{name}}}}") for name, text in UNUSED.items()),
         *_lists(),
         *_literals(),
         *_variables(),

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bench.hostile_documents import UNUSED
 from server.schema.errors import TooComplex
 from server.schema.limits import Documents
 from server.schema.root import build
-
-UNUSED = {
-    "an object 470 times": "fragment U on Viewer{" + "organization{id} " * 470 + "}",
-    "two levels 180 times": "fragment U on Viewer{" + "organization{root{id name}} " * 180 + "}",
-    "eight levels 70 times": "fragment U on Viewer{" + "a{a{a{a{a{a{a{a{b}}}}}}}} " * 70 + "}",
-    "a circle of 200": " ".join(f"fragment U{n} on Viewer{{...U{(n + 1) % 200}}}" for n in range(200)),
-    "a leaf 1,900 times": "fragment U on Viewer{" + "name " * 1900 + "}",
-    "one hidden by its namesake": "fragment U on Viewer{" + "organization{id} " * 460 + "} fragment U on Viewer{name}",
-    "an alias 600 times": "fragment U on Viewer{" + "a:name " * 600 + "}",
-}
 
 
 @pytest.fixture(scope="module")
