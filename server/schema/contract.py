@@ -45,6 +45,7 @@ from server.schema.contract_permissions import matrix
 from server.schema.cost import STATEMENT
 from server.schema.requests import MAX_VALUES
 from server.schema.root import MAX_NODES, MAX_PRICE, build
+from server.schema.sockets import MAX_ID_BYTES
 from server.tenants.idempotency import KEPT_FOR, MAX_KEY
 
 BUDGETS, OPERATIONS = BudgetSettings.model_fields, OperationSettings.model_fields
@@ -210,6 +211,7 @@ def _limits(operations: list[Operation], documents: limits.Documents) -> Mapping
             "perConnection": 50,
             "protocol": "graphql-transport-ws",
             "messageBytes": fields["max_graphql_bytes"].default,
+            "operationIdBytes": MAX_ID_BYTES,
             "initSeconds": sockets["init_timeout_s"].default,
             "pingSeconds": sockets["ping_s"].default,
         },

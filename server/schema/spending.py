@@ -12,6 +12,7 @@ from graphql import OperationDefinitionNode, OperationType
 
 from server.config import BudgetSettings
 from server.kit.budgets import Draw, Exhausted
+from server.kit.clock import monotonic_s
 from server.kit.ratelimit import Bucket
 from server.schema.context import ApiContext
 from server.schema.dry_run import is_dry_run
@@ -21,6 +22,8 @@ from server.schema.pricing import BASE
 
 CHARACTERS_A_POINT = 20
 """Of a document that is read for the first time."""
+PATIENCE_S = 5.0
+"""How long a subscription waits for its token's budget before it ends."""
 
 
 class Keeper(Protocol):
@@ -81,12 +84,18 @@ def charge_delivery(context: ApiContext, points: int) -> None:
 
 
 async def solvent(context: ApiContext) -> None:
-    """Wait until what the token owes is paid. A subscription that tells more than its budget bears goes slower."""
+    """Let a subscription go on when what its token owes is paid: it goes slower while that is a matter of seconds.
+
+    Raises RateLimited for longer; the client subscribes again after its last cursor, and misses nothing.
+    """
+    ends_at = monotonic_s() + PATIENCE_S
     for draw in _of_token(context, 1):
         while True:
             try:
                 await context.services.budgets.spend([draw])
             except Exhausted as error:
+                if monotonic_s() + error.retry_after_s > ends_at:
+                    raise _used_up(error, draw.price) from error
                 await asyncio.sleep(error.retry_after_s)
             else:
                 break
@@ -97,13 +106,17 @@ async def _take(context: ApiContext, points: int, *, is_exact: bool) -> list[Dra
     try:
         context.standing = await (budgets.spend_exactly(draws) if is_exact else budgets.spend(draws))
     except Exhausted as error:
-        wait_s = max(1, ceil(error.retry_after_s))
-        raise RateLimited(
-            f"The budget of your {error.name} is used up: this costs {points} points."
-            f" Retry in {wait_s} s; points come back every second.",
-            wait_s,
-        ) from error
+        raise _used_up(error, points) from error
     return draws
+
+
+def _used_up(error: Exhausted, points: float) -> RateLimited:
+    wait_s = max(1, ceil(error.retry_after_s))
+    return RateLimited(
+        f"The budget of your {error.name} is used up: this costs {points:g} points."
+        f" Retry in {wait_s} s; points come back every second.",
+        wait_s,
+    )
 
 
 def _draws(context: ApiContext, points: int) -> list[Draw]:

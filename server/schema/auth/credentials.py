@@ -54,7 +54,9 @@ class CredentialHandOverInput:
     token_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list, description="Service tokens. Give 1 to 100 tokens and apps in all."
     )
-    app_ids: list[strawberry.ID] = strawberry.field(default_factory=list, description="Third-party apps.")
+    app_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list, description="Apps of the organization, such as one that acts by client credentials."
+    )
     to_member_id: strawberry.ID = strawberry.field(
         description="An active member who holds everything that each of them may, on all its units."
     )

@@ -14,20 +14,19 @@ from typing import Annotated
 from uuid import UUID
 
 import strawberry
-from graphql import GraphQLError
 
 from server.inbox import service
 from server.inbox.views import ConversationView
 from server.kit.errors import DomainError, Unavailable
 from server.kit.live import Hint
+from server.schema.answers import refusal
 from server.schema.context import Info
 from server.schema.cost import LOADED
 from server.schema.declarations import Requires, readable
-from server.schema.errors import Unauthenticated
+from server.schema.errors import ApiError
 from server.schema.inbox import plan
 from server.schema.inbox.traces import trace_views
 from server.schema.inbox.types import Conversation
-from server.schema.masking import mask
 from server.schema.nodes import Kind, uid_or_none
 from server.schema.permissions import check
 from server.schema.spending import solvent
@@ -67,7 +66,8 @@ class InboxSubscription:
 
     @strawberry.subscription(
         description="Conversations as they change, each once for several changes in a row. Needs inbox:read. A right that is"
-        " revoked ends it with UNAUTHENTICATED or FORBIDDEN.",
+        " revoked ends it with UNAUTHENTICATED or FORBIDDEN, and a token's budget that is used up for more than 5 seconds with"
+        " RATE_LIMITED: subscribe again after the last cursor then. Each change costs the price of the operation.",
         directives=[*LOADED, Requires(permission=Permission.INBOX_READ.value)],
     )
     async def inbox_changes(
@@ -108,8 +108,8 @@ class InboxSubscription:
                         if not batch.is_full:
                             pause = min(pause * 2, MAX_HELD_BACK_S) if batch.is_held_back else HELD_BACK_S
                             await _wait(wake, pause if batch.is_held_back else QUIET_S)
-        except (Unauthenticated, Unavailable, DomainError) as error:
-            raise _told(error, info.context.request_id) from error
+        except (ApiError, Unavailable, DomainError) as error:
+            raise refusal(error, info.context.request_id) from error
 
 
 async def _read(info: Info, cursor: str | None, unit_id: UUID | None) -> _Batch:
@@ -132,10 +132,3 @@ async def _wait(wake: asyncio.Event, seconds: float) -> None:
             await wake.wait()
     except TimeoutError:
         return
-
-
-def _told(error: Unauthenticated | Unavailable | DomainError, request_id: str) -> GraphQLError:
-    """Say why the subscription ends, with a code of the closed list."""
-    told = GraphQLError(str(error), original_error=error)
-    mask(told, request_id)
-    return told
