@@ -58,6 +58,15 @@ def making(settings: Settings, agency: AnOrganization, what: str) -> Act:
     return make
 
 
+def ending(person: APerson) -> Act:
+    """Return the act that deactivates somebody."""
+
+    async def end(uow: UnitOfWork) -> None:
+        await auth.deactivate_member(uow, person.member_id)
+
+    return end
+
+
 async def second_while_first_commits(
     database: Database, first: tuple[APerson, Act], second: tuple[APerson, Act]
 ) -> type[DomainError] | None:
@@ -94,10 +103,9 @@ async def until_it_waits(database: Database, person: APerson, act: asyncio.Task[
 async def test_who_is_being_deactivated_makes_nothing_more(
     database: Database, settings: Settings, agency: AnOrganization, owner: APerson, admin: APerson, what: str
 ) -> None:
-    async def end(uow: UnitOfWork) -> None:
-        await auth.deactivate_member(uow, admin.member_id)
-
-    refused = await second_while_first_commits(database, (owner, end), (admin, making(settings, agency, what)))
+    refused = await second_while_first_commits(
+        database, (owner, ending(admin)), (admin, making(settings, agency, what))
+    )
 
     assert refused is MemberDeactivated
 
@@ -120,9 +128,8 @@ async def test_who_is_losing_a_role_makes_nothing_more_with_it(
 async def test_what_is_being_made_is_seen_by_who_deactivates_its_maker(
     database: Database, settings: Settings, agency: AnOrganization, owner: APerson, admin: APerson, what: str
 ) -> None:
-    async def end(uow: UnitOfWork) -> None:
-        await auth.deactivate_member(uow, admin.member_id)
-
-    refused = await second_while_first_commits(database, (admin, making(settings, agency, what)), (owner, end))
+    refused = await second_while_first_commits(
+        database, (admin, making(settings, agency, what)), (owner, ending(admin))
+    )
 
     assert refused is CredentialHasDependents

@@ -10,7 +10,6 @@ from copy import copy
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from server.app import create_app
@@ -20,6 +19,7 @@ from server.kit.ids import encode
 from server.tenants.rules import Role
 from tests.api import Api, serving
 from tests.factories.tenants import APerson, a_person, an_agency
+from tests.locks import locked
 from tests.schema.test_inbox import a_full_inbox
 
 Start = Callable[..., AbstractAsyncContextManager[Api]]
@@ -55,29 +55,12 @@ async def clerk(database: Database, settings: Settings) -> APerson:
     return await a_person(database, settings, agency, agency.root_id, Role.OWNER)
 
 
-@asynccontextmanager
-async def topics_locked(settings: Settings) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """Keep every reader of topics waiting; give the connection that does, which sees who waits."""
-    assert settings.database.owner is not None
-    dsn = settings.database.owner.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1)
-    async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        await connection.execute("LOCK TABLE topic IN ACCESS EXCLUSIVE MODE")
-        yield connection
-
-
-async def waiting(connection: psycopg.AsyncConnection[Any]) -> int:
-    """Return how many sessions wait for the lock."""
-    found = await connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'topic'::regclass")
-    row = await found.fetchone()
-    return 0 if row is None else int(row[0])
-
-
 async def test_an_operation_that_passes_its_deadline_ends_as_a_whole_and_in_the_database(
     start: Start, clerk: APerson, settings: Settings
 ) -> None:
-    async with start(operations={"deadline_s": 0.5}) as api, topics_locked(settings) as connection:
+    async with start(operations={"deadline_s": 0.5}) as api, locked(settings, "topic") as topics:
         answer = await api.ask("{topics{nodes{id}} viewer{name}}", token=clerk.token)
-        left = await waiting(connection)
+        left = await topics.waiting()
 
     assert (answer.status, answer.codes) == (504, ["TIMEOUT"])
     assert "data" not in answer.body
@@ -92,18 +75,15 @@ async def test_a_deadline_that_passes_while_a_loader_reads_is_told_as_one(
     agency = await an_agency(database)
     person = await a_person(database, settings, agency, agency.units["client 1"], Role.MANAGER)
     await a_full_inbox(database, agency, person, 3)
-    assert settings.database.owner is not None
-    dsn = settings.database.owner.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1)
 
-    async with start(operations={"deadline_s": 0.5}) as api, await psycopg.AsyncConnection.connect(dsn) as connection:
-        await connection.execute("LOCK TABLE label IN ACCESS EXCLUSIVE MODE")
+    async with start(operations={"deadline_s": 0.5}) as api, locked(settings, "label") as labels:
         answer = await api.ask(
             "{conversations(first: 9){nodes{id labels{name} notes(last: 2){nodes{id}}}}}", token=person.token
         )
-        waiting = await (await connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")).fetchone()
+        left = await labels.waiting()
 
     assert (answer.status, answer.codes) == (504, ["TIMEOUT"])
-    assert waiting == (0,)
+    assert left == 0
 
 
 async def test_an_answer_that_grows_too_large_ends_the_operation(
@@ -167,15 +147,15 @@ async def test_a_tenant_with_150_open_requests_leaves_others_their_turn(
     start: Start, clerk: APerson, database: Database, settings: Settings
 ) -> None:
     other = await a_person(database, settings, another := await an_agency(database), another.root_id, Role.OWNER)
-    async with start() as api, topics_locked(settings) as connection:
+    async with start() as api, locked(settings, "topic") as topics:
         await api.ask(VIEWER, token=clerk.token)
         await api.ask(VIEWER, token=other.token)
         crowd = [asyncio.create_task(api.ask("{topics{nodes{id}}}", token=clerk.token)) for _ in range(150)]
-        while await waiting(connection) == 0 or sum(one.done() for one in crowd) < 50:
+        while await topics.waiting() == 0 or sum(one.done() for one in crowd) < 50:
             await asyncio.sleep(0.02)
         beside = [await api.ask(VIEWER, token=other.token) for _ in range(5)]
         ready = await api.http.get(f"{api.url}/health/ready")
-        await connection.rollback()
+        await topics.release()
         answers = await asyncio.gather(*crowd)
 
     assert [one.status for one in beside] == [200] * 5
@@ -193,12 +173,12 @@ async def test_one_operation_holds_one_connection_however_many_lists_it_asks_for
     start: Start, clerk: APerson, settings: Settings
 ) -> None:
     many = "{" + " ".join(f"a{n}: topics(first: 100){{nodes{{id}}}}" for n in range(20)) + "}"
-    async with start() as api, topics_locked(settings) as connection:
+    async with start() as api, locked(settings, "topic") as topics:
         asking = asyncio.create_task(api.ask(many, token=clerk.token))
-        while await waiting(connection) == 0:
+        while await topics.waiting() == 0:
             await asyncio.sleep(0.02)
-        held = await waiting(connection)
-        await connection.rollback()
+        held = await topics.waiting()
+        await topics.release()
         answer = await asking
 
     assert held == 1
@@ -212,14 +192,14 @@ async def test_repetitions_of_a_key_that_wait_hold_neither_turn_nor_connection(
     clerk = await a_person(database, settings, agency, agency.root_id, Role.OWNER)
     create = 'mutation{topicCreate(input: {key: "offers", name: "Offers", unitId: "%s"}){topic{id} userErrors{code}}}'
     text = create % encode("unit", agency.root_id)
-    async with start(admission={"tenant_share": 0.3}) as api, topics_locked(settings) as connection:
+    async with start(admission={"tenant_share": 0.3}) as api, locked(settings, "topic") as topics:
         asked = [asyncio.create_task(api.ask(text, token=clerk.token, key="one")) for _ in range(20)]
-        while await waiting(connection) == 0:
+        while await topics.waiting() == 0:
             assert not all(one.done() for one in asked), await asked[0]
             await asyncio.sleep(0.02)
         beside = await asyncio.wait_for(api.ask(VIEWER, token=clerk.token), 30)
-        held = await waiting(connection)
-        await connection.rollback()
+        held = await topics.waiting()
+        await topics.release()
         answers = await asyncio.gather(*asked)
 
     assert beside.data["viewer"]

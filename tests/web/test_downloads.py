@@ -10,7 +10,6 @@ from copy import copy
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from server.app import create_app
@@ -22,7 +21,7 @@ from server.tenants.rules import Role
 from server.tenants.uow import begin
 from tests.api import Api, serving
 from tests.factories.tenants import AnOrganization, APerson, a_person, an_agency
-from tests.schema.test_bounds import topics_locked, waiting
+from tests.locks import Locked, locked
 from tests.web.test_attachments import Copied, a_copy
 from tests.web.test_media import PNG, link_of, send
 
@@ -66,25 +65,11 @@ def bearing(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-@asynccontextmanager
-async def tokens_locked(settings: Settings) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """Keep every reader of tokens waiting; give the connection that does, which sees who waits."""
-    assert settings.database.owner is not None
-    dsn = settings.database.owner.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1)
-    async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        await connection.execute("LOCK TABLE access_token IN ACCESS EXCLUSIVE MODE")
-        yield connection
-
-
-async def most_waiting(connection: psycopg.AsyncConnection[Any]) -> int:
+async def most_waiting(tokens: Locked) -> int:
     """Return how many sessions waited for the lock at most, within a second from the first one."""
     most, left = 0, 20
     while left:
-        found = await connection.execute(
-            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'access_token'::regclass"
-        )
-        row = await found.fetchone()
-        most = max(most, 0 if row is None else int(row[0]))
+        most = max(most, await tokens.waiting())
         left -= bool(most)
         await asyncio.sleep(0.05)
     return most
@@ -121,10 +106,10 @@ async def test_tokens_that_nobody_knows_are_verified_one_at_a_time_for_a_network
     _, owner = await an_owner(database, settings)
     unknown = [f"{owner.token[:-4]}{number:04d}" for number in range(40)]
 
-    async with start() as api, tokens_locked(settings) as connection:
+    async with start() as api, locked(settings, "access_token") as tokens:
         asked = [asyncio.create_task(api.http.get(api.url + path, headers=bearing(one))) for one in unknown]
-        held = await most_waiting(connection)
-        await connection.rollback()
+        held = await most_waiting(tokens)
+        await tokens.release()
         answers = await asyncio.gather(*asked)
 
     assert held == 1
@@ -137,12 +122,12 @@ async def test_a_token_that_is_known_takes_a_turn_of_its_organization_for_files_
     _, owner = await an_owner(database, settings)
     async with start(admission={"tenant_share": 0.25}) as api:
         await api.ask(VIEWER, token=owner.token)
-        async with tokens_locked(settings) as connection:
+        async with locked(settings, "access_token") as tokens:
             asked = [
                 asyncio.create_task(api.http.get(f"{api.url}/files/x", headers=bearing(owner.token))) for _ in range(30)
             ]
-            held = await most_waiting(connection)
-            await connection.rollback()
+            held = await most_waiting(tokens)
+            await tokens.release()
             answers = await asyncio.gather(*asked)
 
     assert held == 2
@@ -155,10 +140,10 @@ async def test_a_token_first_seen_with_a_file_is_known_to_graphql(
     _, owner = await an_owner(database, settings)
     async with start(admission={"tenant_share": 0.25}) as api:
         await api.http.get(f"{api.url}/files/x", headers=bearing(owner.token))
-        async with tokens_locked(settings) as connection:
+        async with locked(settings, "access_token") as tokens:
             asked = [asyncio.create_task(api.ask(VIEWER, token=owner.token)) for _ in range(10)]
-            held = await most_waiting(connection)
-            await connection.rollback()
+            held = await most_waiting(tokens)
+            await tokens.release()
             answers = await asyncio.gather(*asked)
 
     assert held == 2
@@ -169,7 +154,7 @@ async def test_who_waits_too_long_for_a_token_is_told_so_and_no_fault_is_logged(
     start: Start, settings: Settings, database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, owner = await an_owner(database, settings)
-    async with start(database={"statement_timeout_ms": 300}) as api, tokens_locked(settings):
+    async with start(database={"statement_timeout_ms": 300}) as api, locked(settings, "access_token"):
         answer = await api.http.get(f"{api.url}/files/x", headers=bearing(owner.token))
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
@@ -250,9 +235,9 @@ async def test_a_piece_that_finds_no_connection_for_a_moment_is_asked_for_again(
     async with start(database={"pool_size": 1, "pool_timeout_s": 0.3}) as api:
         file_id = await stored(api, agency, owner)
         async with slow_reader(api, f"/files/{file_id}", owner.token) as line:
-            async with topics_locked(settings) as connection:
+            async with locked(settings, "topic") as topics:
                 asking = asyncio.create_task(api.ask("{topics{nodes{id}}}", token=owner.token))
-                while await waiting(connection) == 0:
+                while await topics.waiting() == 0:
                     await asyncio.sleep(0.02)
                 reading = asyncio.create_task(rest_of_answer(line))
                 await asyncio.sleep(0.8)
